@@ -1,0 +1,37 @@
+# Two commands for a newcomer: `make demo` and `make test`. Each does its own set-up in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint bench docs clean help
+
+help:  ## the verbs of this file
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP)  ## three discs into a running imagerd, with a virtual drive
+	$(BIN)/python -m tests.demo
+
+test: $(STAMP)  ## the whole test suite
+	$(BIN)/python -m pytest -n auto --dist worksteal tests
+
+lint: $(STAMP)  ## ruff, mypy --strict, the contract of the rooms
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP)  ## the numbers of docs/performance.md, as ratios
+	$(BIN)/python -m benchmarks
+
+docs: $(STAMP)  ## regenerate the generated pages
+	$(BIN)/python -m tests.generate_docs
+
+clean:  ## remove what make made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

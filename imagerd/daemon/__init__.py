@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Insertion to job to worker process; the local API."""
