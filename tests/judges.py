@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Other people's tools, asked for their judgement. Missing: skip with the reason; in CI, fail."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+PACKAGES = {
+    "bchunk": "bchunk",
+    "iat": "iat",
+    "cd-info": "libcdio-utils",
+    "iso-info": "libcdio-utils",
+    "isoinfo": "genisoimage",
+    "genisoimage": "genisoimage",
+    "xorriso": "xorriso",
+    "chdman": "mame-tools",
+    "cdrdao": "cdrdao",
+    "ddrescuelog": "gddrescue",
+    "cueconvert": "cuetools",
+    "umockdev-run": "umockdev",
+    "systemd-analyze": "systemd",
+}
+
+
+def judge(tool: str) -> str:
+    """The path of `tool`; skips the test where it is missing, fails it in CI."""
+    found = shutil.which(tool)
+    if found is None:
+        missing(f"{tool} is not installed (Debian package {PACKAGES.get(tool, tool)})")
+    return found
+
+
+def missing(reason: str) -> None:
+    """Skip for `reason`; in CI a missing part is a failure."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def ask(
+    tool: str, *arguments: str | Path, cwd: Path | None = None, ok: Sequence[int] = (0,)
+) -> str:
+    """Run `tool` and return what it printed, both streams; fail if it exits with another code."""
+    command = [judge(tool), *(str(argument) for argument in arguments)]
+    done = subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, errors="replace", timeout=120, check=False
+    )
+    output = done.stdout + done.stderr
+    assert done.returncode in ok, f"{command} exited {done.returncode}:\n{output}"
+    return output
