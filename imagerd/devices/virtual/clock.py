@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The time of a virtual drive: simulated, real, or anything between."""
+
+from __future__ import annotations
+
+import threading
+
+_WORTH_SLEEPING = 0.002  # shorter debts are saved up: the kernel cannot sleep less exactly
+
+
+class Clock:
+    """Seconds that a drive has spent. `scale` of them pass in reality for each simulated one.
+
+    0 (the default) never sleeps: replies only say how long they would have taken. 1 is real time.
+    `wake` ends a sleep at once, from any thread: the plug was pulled.
+    """
+
+    def __init__(self, scale: float = 0.0) -> None:
+        self.scale = scale
+        self._now = 0.0
+        self._debt = 0.0
+        self._woken = threading.Event()
+
+    @property
+    def now(self) -> float:
+        """Simulated seconds since the drive was made."""
+        return self._now
+
+    def spend(self, seconds: float) -> None:
+        """Let `seconds` pass."""
+        self._now += seconds
+        if self.scale <= 0:
+            return
+        self._debt += seconds * self.scale
+        if self._debt >= _WORTH_SLEEPING:
+            debt, self._debt = self._debt, 0.0
+            self._woken.wait(debt)
+
+    def wake(self) -> None:
+        """End the present sleep and let all later ones be short, until `calm`."""
+        self._woken.set()
+
+    def calm(self) -> None:
+        """Sleep again as before."""
+        self._woken.clear()
