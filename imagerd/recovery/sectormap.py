@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sector map: one byte a sector, which only ever rises, and the stories of the bad ones."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from imagerd.disc.source import SectorState, States
+from imagerd.recovery.evidence import ErrorBook
+
+GOOD = (SectorState.READ, SectorState.PROVEN)
+BAD = (SectorState.FAILED, SectorState.SUSPECT)
+NOT_GOOD = (SectorState.UNREAD, *BAD)
+
+_OUTSIDE = 255  # between sessions: no sector of ours, above every state
+_CHUNK = 1 << 18  # sectors looked at in one go: bounds what a query over a BD needs
+
+
+class RangeSet:
+    """Disjoint half-open ranges of LBAs, joined where they touch."""
+
+    def __init__(self, ranges: Iterable[range] = ()) -> None:
+        self._ranges: list[range] = []
+        for part in ranges:
+            self.add(part)
+
+    def __iter__(self) -> Iterator[range]:
+        return iter(self._ranges)
+
+    def __contains__(self, lba: int) -> bool:
+        index = bisect_right(self._ranges, lba, key=lambda part: part.start) - 1
+        return index >= 0 and lba < self._ranges[index].stop
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RangeSet) and self._ranges == other._ranges
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def __len__(self) -> int:
+        """Sectors, not ranges."""
+        return sum(len(part) for part in self._ranges)
+
+    def add(self, new: range) -> None:
+        """Add the LBAs of `new`."""
+        if not new:
+            return
+        low = bisect_left(self._ranges, new.start, key=lambda part: part.stop)
+        high = bisect_right(self._ranges, new.stop, key=lambda part: part.start)
+        begin, end = new.start, new.stop
+        if low < high:
+            begin = min(begin, self._ranges[low].start)
+            end = max(end, self._ranges[high - 1].stop)
+        self._ranges[low:high] = [range(begin, end)]
+
+
+class SectorMap:
+    """States of the sectors of `areas` (ascending, disjoint; one per session of a disc).
+
+    `errors` holds the failed attempts; `repaired` the LBAs whose bytes were corrected by us.
+    """
+
+    def __init__(self, areas: Iterable[range]) -> None:
+        self.areas = tuple(areas)
+        if not self.areas:
+            raise ValueError("a sector map needs an area")
+        self.start, self.end = self.areas[0].start, self.areas[-1].stop
+        self._states = np.zeros(self.end - self.start, np.uint8)
+        for before, after in zip(self.areas, self.areas[1:], strict=False):
+            self._states[before.stop - self.start : after.start - self.start] = _OUTSIDE
+        self._counts = np.bincount(self._states, minlength=_OUTSIDE + 1)[: SectorState.PROVEN + 1]
+        self.errors = ErrorBook()
+        self.repaired = RangeSet()
+
+    def __len__(self) -> int:
+        """Sectors in all areas."""
+        return int(self._counts.sum())
+
+    def states(self, lba: int, count: int) -> States:
+        """A copy of the states of `count` sectors from `lba`."""
+        return self._slice(lba, count).copy()
+
+    def state(self, lba: int) -> SectorState:
+        """The state of one sector; raises `ValueError` between sessions."""
+        return SectorState(int(self._slice(lba, 1)[0]))
+
+    def raise_to(self, lba: int, states: States | SectorState, count: int | None = None) -> None:
+        """Raise the sectors from `lba` to `states`; those that are higher already stay.
+
+        With a single state, `count` sectors are raised. Sectors outside the areas stay outside.
+        """
+        length = (1 if count is None else count) if isinstance(states, SectorState) else len(states)
+        window = self._slice(lba, length)
+        before = np.bincount(window, minlength=_OUTSIDE + 1)
+        np.maximum(window, states, out=window)
+        after = np.bincount(window, minlength=_OUTSIDE + 1)
+        self._counts += (after - before)[: len(self._counts)]
+
+    def counts(self) -> dict[SectorState, int]:
+        """Sectors by state; every state has an entry."""
+        return {state: int(self._counts[state]) for state in SectorState}
+
+    def count(self, *states: SectorState) -> int:
+        """Sectors in any of `states`."""
+        return sum(int(self._counts[state]) for state in states)
+
+    def find(self, states: Iterable[SectorState], begin: int, end: int) -> range | None:
+        """The first run of sectors in `states` within `begin` … `end`, clipped to it."""
+        for run in self._runs(_lookup(states), max(begin, self.start), min(end, self.end)):
+            return run
+        return None
+
+    def ranges(
+        self, states: Iterable[SectorState], begin: int | None = None, end: int | None = None
+    ) -> Iterator[range]:
+        """All runs of sectors in `states`. Raise no states while iterating; `find` allows it."""
+        begin = self.start if begin is None else max(begin, self.start)
+        end = self.end if end is None else min(end, self.end)
+        return self._runs(_lookup(states), begin, end)
+
+    def merge(self, other: SectorMap) -> None:
+        """Take the better of both maps; attempts add up. Raises `ValueError` for another disc's."""
+        if self.areas != other.areas:
+            raise ValueError("the maps are of different discs")
+        for lba in range(self.start, self.end, _CHUNK):
+            count = min(_CHUNK, self.end - lba)
+            self.raise_to(lba, other._slice(lba, count))
+        self.errors.merge(other.errors)
+        for part in other.repaired:
+            self.repaired.add(part)
+
+    def _slice(self, lba: int, count: int) -> States:
+        if not self.start <= lba <= lba + count <= self.end:
+            raise ValueError(f"LBA {lba}+{count} is outside the map")
+        return self._states[lba - self.start : lba - self.start + count]
+
+    def _runs(self, wanted: npt.NDArray[np.bool_], begin: int, end: int) -> Iterator[range]:
+        open_at: int | None = None
+        at, step = begin, 1 << 12  # small first: a reader asks again and again for the next run
+        while at < end:
+            count = min(step, end - at)
+            mask = wanted[self._slice(at, count)]
+            edges = np.flatnonzero(np.diff(mask)) + 1
+            if mask[0] != (open_at is not None):
+                edges = np.concatenate(([0], edges))
+            for edge in edges.tolist():
+                if open_at is None:
+                    open_at = at + edge
+                else:
+                    yield range(open_at, at + edge)
+                    open_at = None
+            at, step = at + count, min(step * 4, _CHUNK)
+        if open_at is not None:
+            yield range(open_at, end)
+
+
+def _lookup(states: Iterable[SectorState]) -> npt.NDArray[np.bool_]:
+    table = np.zeros(_OUTSIDE + 1, np.bool_)
+    table[list(states)] = True
+    return table

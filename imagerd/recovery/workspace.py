@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of a job: what was read, and what is known of it, safe at any instant.
+
+::
+
+    job.json      the disc, the drive, the options; written last at creation
+    sectors.bin   sector `lba` at (lba - start) * size; sparse; 2352 bytes raw of a CD, else 2048
+    sub.bin       96 bytes of raw P–W a sector, where the drive gives them; zeros: not known
+    journal       what was tried; the sector map is its replay
+    lock          held while a process works here
+
+The order of writing is the promise: image bytes, then the journal's record, then the map. A
+barrier in the journal comes after the image is on the disk itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from imagerd.base.errors import AlreadyThere, NotAvailable, WrongDisc
+from imagerd.base.files import AtomicFile, sync_folder
+from imagerd.disc.layout import Layout, SectorFormat
+from imagerd.disc.source import Bytes2D, SectorState, States
+from imagerd.recovery.evidence import ErrorRange, Why
+from imagerd.recovery.job import Job, load_job, save_job
+from imagerd.recovery.journal import (
+    Attempt,
+    Barrier,
+    Flags,
+    Journal,
+    Note,
+    boot_id,
+    replay,
+)
+from imagerd.recovery.sectormap import BAD, SectorMap
+
+SUB_SIZE = 96
+
+
+class Workspace:
+    """An open job. One process at a time; close it, or use it in a `with` block."""
+
+    def __init__(self, folder: Path, job: Job, lock: int, boot: bytes) -> None:
+        self.folder, self.job, self._lock, self._boot = folder, job, lock, boot
+        self.layout: Layout = job.layout.layout()
+        self.stored = SectorFormat.RAW if self.layout.is_cd else SectorFormat.USER
+        self.map = SectorMap(self.layout.ranges())
+        self.notes: list[Note] = []
+        self._fds: list[int] = []
+        self._journal: Journal | None = None
+
+    # -- opening and closing ---------------------------------------------------------------
+
+    @classmethod
+    def create(cls, folder: Path, job: Job, *, boot: bytes | None = None) -> Workspace:
+        """Begin a job in `folder`, made if need be.
+
+        Raises `AlreadyThere` if a job lives there, `NotAvailable` if it cannot be written or
+        another process holds it.
+        """
+        with _told(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        lock = _locked(folder)
+        workspace = cls(folder, job, lock, boot or boot_id())
+        try:
+            if (folder / "job.json").exists():
+                raise AlreadyThere(f"{folder} holds a job already; resume it or name another.")
+            with _told(folder):
+                workspace._begin()
+        except BaseException:
+            workspace.close()
+            raise
+        return workspace
+
+    @classmethod
+    def open(
+        cls, folder: Path, fingerprint: str | None = None, *, boot: bytes | None = None
+    ) -> Workspace:
+        """Resume the job in `folder`; with a `fingerprint`, only if it is that disc's.
+
+        Raises `WrongDisc` for another disc, `BadInput` if `folder` holds no job (or a damaged
+        one), `NotAvailable` if another process works on it.
+        """
+        job = load_job(folder / "job.json")
+        if fingerprint is not None and fingerprint != job.fingerprint:
+            raise WrongDisc(
+                f"{folder} belongs to another disc; put in the disc that it was begun with."
+            )
+        workspace = cls(folder, job, _locked(folder), boot or boot_id())
+        try:
+            with _told(folder):
+                workspace._resume()
+        except BaseException:
+            workspace.close()
+            raise
+        return workspace
+
+    def close(self) -> None:
+        """Let go of the files and the lock; idempotent. Writes nothing."""
+        if self._journal is not None:
+            self._journal.close()
+        while self._fds:
+            os.close(self._fds.pop())
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- writing ---------------------------------------------------------------------------
+
+    def commit(self, attempt: Attempt, data: Bytes2D | None, sub: Bytes2D | None = None) -> None:
+        """Keep what one command brought: rows of `data` (and `sub`) from `attempt.lba` on.
+
+        Only rows whose state rises are written, so nothing better is ever overwritten. Raises
+        `NotAvailable` if the disk is full or fails; nothing is lost then.
+        """
+        if data is not None:
+            rising = self._rising(attempt, len(data))
+            with _told(self.folder):
+                self._write_rows(attempt.lba, data, rising, self._image, self.stored.size)
+                if sub is not None:
+                    self._write_rows(attempt.lba, sub, rising, self._sub, SUB_SIZE)
+        with _told(self.folder):
+            self._log.append(attempt)
+        apply(self.map, attempt)
+
+    def note(self, note: Note) -> None:
+        """Add a note to the journal."""
+        with _told(self.folder):
+            self._log.append(note)
+        self.notes.append(note)
+
+    def checkpoint(self) -> None:
+        """Make all that was kept so far survive a power failure."""
+        with _told(self.folder):
+            for fd in self._fds:
+                os.fdatasync(fd)
+            self._log.append(Barrier(time.time(), self._boot))
+            self._log.sync()
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def read_rows(self, lba: int, count: int) -> Bytes2D:
+        """The bytes of `count` sectors as they are in the file; zeros where nothing was written."""
+        return self._read_rows(lba, count, self._image, self.stored.size)
+
+    def read_sub(self, lba: int, count: int) -> Bytes2D:
+        """Raw P–W of `count` sectors, (count, 96); zeros where it is not known."""
+        return self._read_rows(lba, count, self._sub, SUB_SIZE)
+
+    @property
+    def has_sub(self) -> bool:
+        """Whether any subchannel was kept."""
+        return os.fstat(self._sub).st_size > 0
+
+    @property
+    def image_size(self) -> int:
+        """Bytes of sectors.bin so far, holes included."""
+        return os.fstat(self._image).st_size
+
+    # -- inside ----------------------------------------------------------------------------
+
+    @property
+    def _image(self) -> int:
+        return self._fds[0]
+
+    @property
+    def _sub(self) -> int:
+        return self._fds[1]
+
+    @property
+    def _log(self) -> Journal:
+        assert self._journal is not None, "the workspace is closed"
+        return self._journal
+
+    def _begin(self) -> None:
+        # Without job.json this is no job yet: what a crash left of an earlier beginning is empty.
+        for name in ("journal", "sectors.bin", "sub.bin"):
+            (self.folder / name).unlink(missing_ok=True)
+        self._open_files(os.O_CREAT)
+        self._journal = Journal.create(self.folder / "journal", self.job.fingerprint)
+        self.checkpoint()
+        with AtomicFile(self.folder / "job.json") as file:
+            file.stream.write(save_job(self.job))
+            file.commit()
+        sync_folder(self.folder)
+
+    def _resume(self) -> None:
+        self._open_files(0)
+        path = self.folder / "journal"
+        self._journal = Journal.open(path, self.job.fingerprint, self._boot)
+        for record in replay(path, self.job.fingerprint, self._journal.size):
+            if isinstance(record, Attempt):
+                apply(self.map, record)
+            elif isinstance(record, Note):
+                self.notes.append(record)
+        self.checkpoint()  # so that every session of work begins with a barrier of its own boot
+
+    def _open_files(self, flags: int) -> None:
+        for name in ("sectors.bin", "sub.bin"):
+            self._fds.append(os.open(self.folder / name, os.O_RDWR | os.O_CLOEXEC | flags, 0o640))
+
+    def _rising(self, attempt: Attempt, count: int) -> list[range]:
+        """Rows, as ranges, that `attempt` raises to a state with bytes."""
+        new = states_of(attempt)[:count]
+        mask = (new > self.map.states(attempt.lba, count)) & (new >= SectorState.SUSPECT)
+        if mask.all():
+            return [range(count)]
+        edges = np.flatnonzero(np.diff(mask, prepend=False, append=False)).tolist()
+        return [range(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+    def _write_rows(self, lba: int, rows: Bytes2D, which: list[range], fd: int, size: int) -> None:
+        for part in which:
+            block = np.ascontiguousarray(rows[part.start : part.stop])
+            _write_all(fd, block.data.cast("B"), (lba + part.start - self.map.start) * size)
+
+    def _read_rows(self, lba: int, count: int, fd: int, size: int) -> Bytes2D:
+        rows = np.empty((count, size), np.uint8)
+        view, offset = rows.data.cast("B"), (lba - self.map.start) * size
+        done = 0
+        while done < len(view):
+            got = os.preadv(fd, [view[done:]], offset + done)
+            if got == 0:
+                view[done:] = bytes(len(view) - done)
+                break
+            done += got
+        return rows
+
+
+def states_of(attempt: Attempt) -> States:
+    """The runs of an attempt as an array of one state a sector."""
+    counts = [count for count, _ in attempt.runs]
+    return np.repeat(np.array([state for _, state in attempt.runs], np.uint8), counts)
+
+
+def apply(sectors: SectorMap, attempt: Attempt) -> None:
+    """What an attempt tells the map; the same when it happens and when it is replayed."""
+    at = attempt.lba
+    alone = int(bool(attempt.flags & Flags.ALONE))
+    for count, state in attempt.runs:
+        sectors.raise_to(at, state, count)
+        if state in BAD and attempt.why is not Why.NONE:
+            sectors.errors.add(
+                ErrorRange(
+                    at, count, attempt.why, attempt.sense, 1, alone, attempt.time, attempt.time
+                )
+            )
+        elif attempt.flags & Flags.REPAIRED and state > SectorState.SUSPECT:
+            sectors.repaired.add(range(at, at + count))
+        at += count
+
+
+def _write_all(fd: int, view: memoryview, offset: int) -> None:
+    while view:
+        done = os.pwrite(fd, view, offset)
+        view, offset = view[done:], offset + done
+
+
+def _locked(folder: Path) -> int:
+    with _told(folder):
+        fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise NotAvailable(f"Another process works in {folder}; wait for it or stop it.") from None
+    return fd
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Turn what the file system says into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NotAvailable(
+                f"No space left for {folder}; free some and resume: nothing read so far is lost."
+            ) from error
+        raise NotAvailable(f"Cannot work in {folder}: {error.strerror}.") from error
