@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Correction of a drive's read offset in audio areas.
+
+A sample is 4 bytes (left and right, 16 bits each); a sector holds 588. `samples` is the *read
+offset correction* of AccurateRip's list of drives, of EAC and of redumper: a drive listed with +n
+delivers data from n samples *earlier* than it was asked for. What belongs at sample i of the disc
+comes out n samples late, at position i + n of what the drive delivers, so
+
+    corrected[i] = read[i + n]
+
+Only bytes move; the subchannel belongs to the drive's own idea of the address and stays. Data
+sectors carry their address in their header, drives align them by it: they are not moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from imagerd.disc.layout import Layout, SectorFormat, Session
+from imagerd.disc.source import Bytes2D, Fault, Sectors, SectorSource, SectorState
+from imagerd.sectors.blocks import clip_faults, read_all
+from imagerd.sectors.geometry import RAW
+
+SAMPLE: Final = 4
+SAMPLES: Final = RAW // SAMPLE  # of one sector: 588
+_C2: Final = 294
+
+
+def audio_areas(layout: Layout) -> tuple[range, ...]:
+    """The LBAs of each run of neighbouring audio tracks; a run never crosses sessions."""
+    return tuple(area for session in layout.sessions for area in _runs(session))
+
+
+def _runs(session: Session) -> Iterator[range]:
+    start: int | None = None
+    for track in session.tracks:
+        if track.is_data and start is not None:
+            yield range(start, track.start)
+            start = None
+        elif not track.is_data and start is None:
+            start = track.start
+    if start is not None:
+        yield range(start, session.tracks[-1].end)
+
+
+class OffsetView:
+    """A source whose audio is moved by `samples` (positive: the drive delivers it late).
+
+    Each contiguous audio area is corrected for itself: at its edges, where samples would come from
+    beyond it, there are zeros (`padded` names the sectors). A corrected sector is made of parts of
+    two; its state is the worse of both (zeros at an edge count as READ), its C2 bits move with the
+    bytes, and it is FAILED with the Fault of the one that failed. Audio must be stored RAW: put a
+    `RawView` below if it is not.
+    """
+
+    def __init__(self, source: SectorSource, samples: int) -> None:
+        layout = source.layout
+        for track in layout.tracks:
+            if not track.is_data and track.stored is not SectorFormat.RAW:
+                raise ValueError(f"track {track.number} is stored as {track.stored.name}, not RAW")
+        self._source = source
+        self._layout = layout
+        self._areas = audio_areas(layout) if layout.is_cd else ()
+        self.samples = samples
+
+    @property
+    def layout(self) -> Layout:
+        """The source's layout."""
+        return self._layout
+
+    @property
+    def padded(self) -> tuple[range, ...]:
+        """The LBAs that hold zeros in place of samples from beyond their audio area."""
+        sectors = -(-abs(self.samples) // SAMPLES)
+        found = []
+        for area in self._areas:
+            lost = min(sectors, len(area))
+            late = range(area.stop - lost, area.stop)
+            found.append(late if self.samples > 0 else range(area.start, area.start + lost))
+        return tuple(edge for edge in found if len(edge))
+
+    def read(self, lba: int, count: int) -> Sectors:
+        """Up to `count` sectors from `lba`."""
+        area = next((area for area in self._areas if lba in area), None)
+        if area is None or self.samples == 0:
+            return self._source.read(lba, self._before_audio(lba, count))
+        return self._corrected(area, lba, min(count, area.stop - lba))
+
+    def _before_audio(self, lba: int, count: int) -> int:
+        """`count`, cut where the next area to be corrected begins."""
+        starts = [area.start - lba for area in self._areas if area.start > lba]
+        return min([count, *starts]) if self.samples else count
+
+    def _corrected(self, area: range, lba: int, count: int) -> Sectors:
+        sectors, rest = divmod(self.samples, SAMPLES)
+        first = lba + sectors  # the sector that the first corrected one begins in
+        needed = count + (rest > 0)
+        start, stop = max(first, area.start), min(first + needed, area.stop)
+        if start >= stop:
+            return self._silence(lba, count)
+        block = read_all(self._source, start, stop - start)
+        ahead, behind = start - first, first + needed - stop
+        data = _moved(_padded(block.data, ahead, behind), rest * SAMPLE, count)
+        states = np.pad(block.states, (ahead, behind), constant_values=SectorState.READ)
+        states = np.minimum(states[:count], states[needed - count :])
+        c2 = None if block.c2 is None else _moved_c2(_padded(block.c2, ahead, behind), rest, count)
+        faults = _moved_faults(block.faults, sectors, rest, range(lba, lba + count))
+        return Sectors(lba, block.format, data, states, self._sub(block, lba, count), c2, faults)
+
+    def _sub(self, block: Sectors, lba: int, count: int) -> Bytes2D | None:
+        """The subchannel of the sectors asked for, which did not move."""
+        if block.sub is None:
+            return None
+        if block.lba <= lba and lba + count <= block.end:
+            return block.sub[lba - block.lba : lba - block.lba + count]
+        return read_all(self._source, lba, count).sub
+
+    def _silence(self, lba: int, count: int) -> Sectors:
+        return Sectors.good(lba, np.zeros((count, RAW), np.uint8), SectorFormat.RAW)
+
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()
+
+
+def _padded(data: Bytes2D, ahead: int, behind: int) -> Bytes2D:
+    return np.pad(data, ((ahead, behind), (0, 0))) if ahead or behind else data
+
+
+def _moved(data: Bytes2D, start: int, count: int) -> Bytes2D:
+    """`count` rows out of the same bytes, beginning `start` bytes later."""
+    width = data.shape[1]
+    return data.reshape(-1)[start : start + count * width].reshape(count, width).copy()
+
+
+def _moved_c2(c2: Bytes2D, samples: int, count: int) -> Bytes2D:
+    """C2 bits follow their bytes: one bit a byte, in 294 bytes of each sector."""
+    bits = np.unpackbits(c2[:, :_C2], axis=1)
+    return np.packbits(_moved(bits, samples * SAMPLE, count), axis=1)
+
+
+def _moved_faults(
+    faults: tuple[Fault, ...], sectors: int, rest: int, wanted: range
+) -> tuple[Fault, ...]:
+    """A failed sector spoils the corrected sectors that take a part of it."""
+    grown = tuple(
+        replace(fault, lba=fault.lba - sectors - (rest > 0), count=fault.count + (rest > 0))
+        for fault in faults
+    )
+    return clip_faults(grown, wanted.start, wanted.stop)
