@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person names is a sector source: an image's path, a drive's node, a virtual drive."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagerd.base.errors import BadInput, NotAvailable
+
+if TYPE_CHECKING:
+    from imagerd.devices.drive import OpticalDrive
+    from imagerd.disc.source import SectorSource
+    from imagerd.formats import Image
+
+_VIRTUAL = "virtual:"
+_READY_SECONDS = 60.0  # a drive may spin up and look for a while before it knows its disc
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An opened argument: `source` is the `image` or the `drive`."""
+
+    name: str
+    source: SectorSource
+    image: Image | None = None
+    drive: OpticalDrive | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The image's file, or None for a drive."""
+        return None if self.image is None else self.image.path
+
+
+def is_drive(text: str) -> bool:
+    """Whether the argument names a drive: `virtual:…`, or a device node."""
+    if text.startswith(_VIRTUAL):
+        return True
+    try:
+        mode = Path(text).stat().st_mode
+    except OSError:
+        return text.startswith("/dev/")
+    return stat.S_ISBLK(mode) or stat.S_ISCHR(mode)
+
+
+@contextmanager
+def opened(text: str, *, allow_outside: bool = False) -> Iterator[Opened]:
+    """Open an argument for reading; closed at the end of the block.
+
+    Raises the operator's errors for what is not there or no image, the medium's for a drive
+    without a readable disc.
+    """
+    if is_drive(text):
+        with closing(open_drive(text)) as drive:
+            drive.wait_ready(_READY_SECONDS)
+            yield Opened(text, drive, drive=drive)
+        return
+    with closing(_open_image(text, allow_outside)) as image:
+        yield Opened(text, image, image=image)
+
+
+def open_drive(text: str) -> OpticalDrive:
+    """The drive of that name, with or without a disc in it."""
+    from imagerd.devices.drive import OpticalDrive
+    from imagerd.devices.transport import open_transport
+
+    return OpticalDrive(open_transport(drive_address(text)))
+
+
+def drive_address(text: str) -> str:
+    """What `open_transport` takes: the daemon is asked where a virtual drive by name listens."""
+    name = text.removeprefix(_VIRTUAL)
+    if not text.startswith(_VIRTUAL) or "/" in name or Path(name).is_socket():
+        return text
+    from imagerd.base.config import load_config
+    from imagerd.daemon.client import Client
+
+    with Client(load_config().daemon.socket) as client:
+        drives = {drive.name: drive.address for drive in client.virtual()}
+    if name not in drives:
+        known = ", ".join(sorted(drives)) or "none"
+        raise NotAvailable(f"The daemon has no virtual drive {name!r}; it has: {known}.")
+    return drives[name]
+
+
+def _open_image(text: str, allow_outside: bool) -> Image:
+    from imagerd.formats import open_image
+
+    path = Path(text)
+    if path.is_dir():
+        raise BadInput(f"{text} is a folder; name an image in it.")
+    if not path.exists():
+        raise NotAvailable(f"There is no {text}; name an image or a drive such as /dev/sr0.")
+    return open_image(path, allow_outside=allow_outside)

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How things look in words: sizes, times, ranges, tables. Pure functions over strings.
+
+Texts that come from a disc or a file name may hold anything, terminal controls included; `clean`
+them before they are shown.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+import click
+
+_LIST_RANGES = 8  # ranges shown in one line before "and n more"
+
+
+def clean(text: str) -> str:
+    """`text` with control characters, line ends and lone surrogates made harmless."""
+    return "".join(_harmless(sign) for sign in text)
+
+
+def _harmless(sign: str) -> str:
+    category = unicodedata.category(sign)
+    if category in ("Cc", "Cs", "Zl", "Zp") or (category == "Cf" and sign not in "\u200c\u200d"):
+        return "\N{REPLACEMENT CHARACTER}"
+    return sign
+
+
+def cells(text: str) -> int:
+    """Columns that `text` takes on a terminal; styles take none, East Asian signs two."""
+    plain = click.unstyle(text)
+    if plain.isascii():
+        return len(plain)
+    return sum(
+        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+        for sign in plain
+    )
+
+
+def fit(text: str, width: int) -> str:
+    """Cut a plain text to `width` columns, with an ellipsis."""
+    if cells(text) <= width:
+        return text
+    kept = ""
+    for sign in text:
+        if cells(kept + sign) >= width:
+            break
+        kept += sign
+    return kept + "…"
+
+
+def pad(text: str, width: int, *, right: bool = False) -> str:
+    """Fill `text` up to `width` columns; `right` aligns it to the right."""
+    space = " " * max(0, width - cells(text))
+    return space + text if right else text + space
+
+
+def table(rows: Sequence[Sequence[str]], heads: Sequence[str], *, indent: int = 2) -> list[str]:
+    """Lines of a table. A head that begins with `>` aligns its column right."""
+    right = [head.startswith(">") for head in heads]
+    titles = [head.removeprefix(">") for head in heads]
+    widths = [max(cells(row[at]) for row in [titles, *rows]) for at in range(len(heads))]
+    dim = [click.style(title, dim=True) for title in titles]
+    return [
+        " " * indent
+        + "  ".join(
+            pad(cell, width, right=flush)
+            for cell, width, flush in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in [dim, *rows]
+    ]
+
+
+def facts(pairs: Iterable[tuple[str, str | None]], *, indent: int = 2) -> list[str]:
+    """Lines of `name  value`, aligned; pairs without a value are left out."""
+    shown = [(name, value) for name, value in pairs if value]
+    width = max((cells(name) for name, _ in shown), default=0)
+    return [
+        " " * indent + click.style(pad(name, width), dim=True) + "  " + value
+        for name, value in shown
+    ]
+
+
+def grouped(number: int) -> str:
+    """Digits in groups of three, by thin spaces that do not break: 1 234 567."""
+    return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """`1 sector`, `2 sectors`."""
+    return f"{grouped(number)} {one if number == 1 else many or one + 's'}"
+
+
+def size(number: float) -> str:
+    """Bytes in decimal units, three figures: 629 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 999.5:
+            return (
+                f"{number:.0f} {unit}" if number >= 99.5 or unit == "B" else f"{number:.1f} {unit}"
+            )
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
+def rate(per_second: float) -> str:
+    """Bytes a second."""
+    return f"{size(per_second)}/s"
+
+
+def clock(seconds: float) -> str:
+    """A duration: 0:04, 12:30, 1:02:03."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def ranges(items: Sequence[range], limit: int = _LIST_RANGES) -> str:
+    """LBA ranges, inclusive as people read them: `17, 20–29 and 3 more ranges`."""
+    shown = ", ".join(
+        str(item.start) if len(item) == 1 else f"{item.start}–{item.stop - 1}"
+        for item in items[:limit]
+    )
+    hidden = len(items) - limit
+    return shown + (f" and {count(hidden, 'more range')}" if hidden > 0 else "")
+
+
+def good(text: str) -> str:
+    """What is right."""
+    return click.style(text, fg="green")
+
+
+def bad(text: str) -> str:
+    """What is wrong."""
+    return click.style(text, fg="red")
+
+
+def doubtful(text: str) -> str:
+    """What is worth a look."""
+    return click.style(text, fg="yellow")
+
+
+def strong(text: str) -> str:
+    """A heading."""
+    return click.style(text, bold=True)
+
+
+def faint(text: str) -> str:
+    """A remark."""
+    return click.style(text, dim=True)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verbs of `imagerctl`: a new one is a file here that defines `command`, and a line in `VERBS`.
+
+The table holds what the overview needs, so that no verb is imported before it is used. Verbs
+import the rooms below inside their functions, for the same reason.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+
+import click
+
+IMAGES = "Images and discs"
+DRIVES = "Drives"
+ARCHIVE = "The archive"
+MORE = "More"
+
+SECTIONS = (IMAGES, DRIVES, ARCHIVE, MORE)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One verb: its section in the overview and the summary, the first line of its help."""
+
+    name: str
+    section: str
+    summary: str
+
+    def load(self) -> click.Command:
+        """Import the verb's module and return its click command."""
+        module = importlib.import_module(f"{__name__}.{self.name}")
+        command: click.Command = module.command
+        return command
+
+
+VERBS = (
+    Verb("info", IMAGES, "Tell what a disc or an image holds."),
+    Verb("verify", IMAGES, "Prove every sector that can prove itself, and check hashes."),
+    Verb("compare", IMAGES, "Compare disc with disc, whatever the containers."),
+    Verb("convert", IMAGES, "Write a disc or an image as another kind of image."),
+    Verb("hash", IMAGES, "Compute the digests of tracks and files."),
+    Verb("drives", DRIVES, "List the optical drives of this machine."),
+    Verb("completion", MORE, "Print the completion script for a shell."),
+)
+
+
+def find(name: str) -> Verb | None:
+    """The verb of that name, or None."""
+    return next((verb for verb in VERBS if verb.name == name), None)
