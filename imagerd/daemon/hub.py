@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stream of notices: everyone who listens gets each, and a slow listener harms nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from imagerd.daemon.protocol import DriveView, JobView, Notice, Status
+
+_LONGEST_QUEUE = 256
+
+
+def notice(
+    kind: str,
+    *,
+    status: Status | None = None,
+    drive: DriveView | None = None,
+    job: JobView | None = None,
+) -> Notice:
+    """A notice of this moment."""
+    return Notice(kind=kind, time=datetime.now(UTC), status=status, drive=drive, job=job)
+
+
+class Hub:
+    """Hands notices to listeners. For use in one event loop."""
+
+    def __init__(self) -> None:
+        self._queues: set[asyncio.Queue[Notice | None]] = set()
+
+    def publish(self, item: Notice) -> None:
+        """Give `item` to every listener; one that is too slow loses its oldest notices."""
+        for listener in self._queues:
+            if listener.full():
+                with contextlib.suppress(asyncio.QueueEmpty):
+                    listener.get_nowait()
+            listener.put_nowait(item)
+
+    def close(self) -> None:
+        """End every stream."""
+        for listener in self._queues:
+            if listener.full():
+                listener.get_nowait()
+            listener.put_nowait(None)
+
+    async def listen(self) -> AsyncIterator[Notice]:
+        """All notices from now on."""
+        listener: asyncio.Queue[Notice | None] = asyncio.Queue(_LONGEST_QUEUE)
+        self._queues.add(listener)
+        try:
+            while (item := await listener.get()) is not None:
+                yield item
+        finally:
+            self._queues.discard(listener)

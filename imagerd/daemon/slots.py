@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the daemon knows of each drive, and how that looks to callers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from imagerd.daemon.protocol import DriveState, DriveView, JobView, WorkerReport
+from imagerd.daemon.workers import Worker
+
+
+def drive_name(address: str) -> str:
+    """The short name of a drive: ``sr0`` of /dev/sr0, ``demo`` of virtual:/run/…/demo.sock."""
+    if address.startswith("virtual:"):
+        return Path(address.removeprefix("virtual:")).stem
+    return Path(address).name
+
+
+@dataclass(slots=True)
+class Slot:
+    """One drive of the daemon. Owned and changed by the scheduler alone."""
+
+    address: str
+    enabled: bool = True
+    loaded: bool = False
+    lost: bool = False
+    worker: Worker | None = None
+    working: bool = False
+    eject_wanted: bool = False
+    needs_space: bool = False
+    model: str = ""
+    serial: str = ""
+    sentence: str = ""
+    job: JobView | None = None
+
+    @property
+    def name(self) -> str:
+        """What callers call it."""
+        return drive_name(self.address)
+
+    @property
+    def state(self) -> DriveState:
+        """Its state for callers."""
+        if not self.enabled:
+            return DriveState.OFF
+        if self.lost:
+            return DriveState.LOST
+        if self.working:
+            return DriveState.WORKING
+        return DriveState.LOADED if self.loaded else DriveState.EMPTY
+
+    def view(self) -> DriveView:
+        """How callers see it."""
+        return DriveView(
+            name=self.name,
+            address=self.address,
+            model=self.model,
+            serial=self.serial,
+            state=self.state,
+            sentence=self.sentence,
+            job=self.job,
+        )
+
+    def hear(self, report: WorkerReport) -> None:
+        """Take over what the worker says."""
+        self.model = report.model or self.model
+        self.serial = report.serial or self.serial
+        self.sentence = report.sentence or self.sentence
+        if report.job is None:
+            return
+        known = self.job if self.job is not None and self.job.id == report.job else None
+        job = known or JobView(id=report.job, state="identifying", drive=self.name)
+        self.job = msgspec.structs.replace(
+            job,
+            state=report.state or job.state,
+            name=report.name or job.name,
+            medium=report.medium or job.medium,
+            sentence=report.sentence or job.sentence,
+            image=report.image or job.image,
+            bad=report.bad or job.bad,
+            progress=report.progress if report.kind != "ended" else None,
+        )
