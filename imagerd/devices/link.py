@@ -30,14 +30,15 @@ class CommandFailed(MediumError):
 class Link:
     """Sends commands and keeps what unit attentions told.
 
-    `media_generation` counts up when the medium was or may have been changed. `was_reset` and
+    `media_generation` counts up when the medium was changed or taken out. `doubtful` is set when
+    it may have been (the drive was reset, an event told so): compare before reading on. It and
     `settings_lost` stay set until their owner has seen to them.
     """
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
         self.media_generation = 0
-        self.was_reset = False
+        self.doubtful = False
         self.settings_lost = False
         self.eject_requested = False
         self._holds_medium = False
@@ -96,7 +97,7 @@ class Link:
                 self.media_generation += 1
                 self.settings_lost = True
             elif sense.asc == 0x29:
-                self.was_reset = self.settings_lost = True
+                self.doubtful = self.settings_lost = True
             elif sense.asc == 0x2A:
                 self.settings_lost = True
             elif sense.asc == 0x5A:

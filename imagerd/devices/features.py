@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a drive really gives beside the sectors: C2 pointers and subchannel, found out by reading.
+
+Drives claim things in mode page 2Ah and in the CD Read feature that they do not do, and do things
+that they do not claim, so both are tried on sectors that read well:
+
+* C2: error field 01b (294 bytes) or 10b (296), by the length of what comes back;
+* subchannel: raw P–W, believed if Q's CRC is right; else the formatted Q of 16 bytes, of no use
+  to us but worth telling;
+* both at once: Q's CRC is right at 2352 + C2 (the standard's order) or at 2352 (subchannel first);
+  should Q decide nothing, the C2 zone decides, which is all zeros on good sectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from imagerd.devices.link import Link
+from imagerd.devices.mmc_read import RAW, SUB_RAW, ErrorField, ReadCd, SubSelect
+from imagerd.disc.layout import Layout
+from imagerd.disc.source import Bytes2D
+from imagerd.sectors.subchannel import q_crc_ok, q_of
+
+C2_SIZE = 294  # of the 296 of some drives, the first 294 are the pointers
+_SAMPLE = 8  # sectors read for one trial
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFeatures:
+    """What READ CD can return. `error` and `sub` are the selections that work.
+
+    `together`: C2 and raw subchannel come in one command, subchannel first if `sub_first`.
+    `proven` is False if no sector could be read to find out: all else is then "no".
+    """
+
+    error: ErrorField = ErrorField.NONE
+    sub: SubSelect = SubSelect.NONE
+    together: bool = False
+    sub_first: bool = False
+    proven: bool = False
+
+    @property
+    def c2(self) -> bool:
+        """Whether C2 pointers can be had."""
+        return self.error is not ErrorField.NONE
+
+    @property
+    def c2_size(self) -> int:
+        """Bytes of C2 in a record: 0, 294 or 296."""
+        return self.error.size
+
+    @property
+    def raw_sub(self) -> bool:
+        """Whether raw P–W can be had."""
+        return self.sub is SubSelect.RAW
+
+    @property
+    def order(self) -> str:
+        """How a record with both is laid out."""
+        if not self.together:
+            return "not together"
+        return "data, sub, C2" if self.sub_first else "data, C2, sub"
+
+    def choose(self, *, c2: bool, sub: bool) -> tuple[ErrorField, SubSelect]:
+        """What to ask READ CD for. C2 is preferred where both are wanted and only one can be."""
+        error = self.error if c2 else ErrorField.NONE
+        raw = SubSelect.RAW if sub and self.raw_sub else SubSelect.NONE
+        if error is not ErrorField.NONE and raw is not SubSelect.NONE and not self.together:
+            return error, SubSelect.NONE
+        return error, raw
+
+    def offsets(self, error: ErrorField, sub: SubSelect) -> tuple[int, int]:
+        """Where C2 and subchannel begin in a record."""
+        if self.sub_first and error is not ErrorField.NONE and sub is not SubSelect.NONE:
+            return RAW + sub.size, RAW
+        return RAW, RAW + error.size
+
+
+NO_FEATURES = ReadFeatures()
+
+
+def probe(link: Link, layout: Layout) -> ReadFeatures:
+    """Find out on a few good sectors of the disc; `NO_FEATURES` if none can be read."""
+    for lba in _candidates(layout):
+        if _read(link, ReadCd(lba, _SAMPLE)) is not None:
+            found = _probe_at(link, lba)
+            if found is not None:
+                return found
+    return NO_FEATURES
+
+
+def _candidates(layout: Layout) -> Iterable[int]:
+    """Where to try: spread over the larger tracks, away from their ends."""
+    large = [t for t in layout.tracks if t.end - t.index1 >= 4 * _SAMPLE]
+    for part in (2, 4, 8, 3):
+        for track in large[:2] + large[-1:]:
+            yield track.index1 + (track.end - track.index1) // part - _SAMPLE
+    for track in layout.tracks[:2]:  # a disc of very short tracks
+        if track.end - track.index1 >= _SAMPLE:
+            yield track.index1
+
+
+def _read(link: Link, request: ReadCd) -> Bytes2D | None:
+    """The records, if all came."""
+    reply = link.execute(request.command())
+    if not reply.ok or len(reply.data) != request.count * request.record:
+        return None
+    return np.frombuffer(reply.data, np.uint8).reshape(request.count, request.record).copy()
+
+
+def _valid_q(records: Bytes2D, at: int) -> int:
+    """How many records have a Q with a right CRC in the 96 bytes from `at`."""
+    return int(q_crc_ok(q_of(np.ascontiguousarray(records[:, at : at + SUB_RAW]))).sum())
+
+
+def _probe_at(link: Link, lba: int) -> ReadFeatures | None:
+    """None if the sectors turn out not to be good: another place must decide."""
+    error = ErrorField.NONE
+    for field in (ErrorField.C2, ErrorField.C2_BLOCK):
+        records = _read(link, ReadCd(lba, _SAMPLE, error=field))
+        if records is not None:
+            if records[:, RAW : RAW + C2_SIZE].any():
+                return None
+            error = field
+            break
+    sub = _probe_sub(link, lba)
+    together = sub_first = False
+    if error is not ErrorField.NONE and sub is SubSelect.RAW:
+        together, sub_first = _probe_order(link, lba, error)
+    return ReadFeatures(error, sub, together, sub_first, proven=True)
+
+
+def _probe_sub(link: Link, lba: int) -> SubSelect:
+    records = _read(link, ReadCd(lba, _SAMPLE, sub=SubSelect.RAW))
+    if records is not None and _valid_q(records, RAW) >= _SAMPLE // 2:
+        return SubSelect.RAW
+    return (
+        SubSelect.Q
+        if _read(link, ReadCd(lba, _SAMPLE, sub=SubSelect.Q)) is not None
+        else (SubSelect.NONE)
+    )
+
+
+def _probe_order(link: Link, lba: int, error: ErrorField) -> tuple[bool, bool]:
+    """(whether both come together, whether the subchannel comes first)."""
+    records = _read(link, ReadCd(lba, _SAMPLE, error=error, sub=SubSelect.RAW))
+    if records is None:
+        return False, False
+    standard, swapped = _valid_q(records, RAW + error.size), _valid_q(records, RAW)
+    if standard != swapped:
+        return True, swapped > standard
+    c2_first = not records[:, RAW : RAW + C2_SIZE].any()
+    sub_first = not records[:, RAW + SUB_RAW : RAW + SUB_RAW + C2_SIZE].any()
+    return c2_first != sub_first, sub_first
