@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,6 +85,10 @@ def _bug(error: Exception) -> Failure:
 
 def _write_traceback(error: Exception) -> Path | None:
     """Save the traceback where it survives the terminal; None if nowhere can be written."""
+    import tempfile
+    import time
+    import traceback
+
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
     text = f"imagerd {__version__}, Python {sys.version}\n{sys.argv}\n\n"
     text += "".join(traceback.format_exception(error))

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 
 import click
@@ -37,6 +36,8 @@ class Imagerctl(click.Group):
         """As click does, with a guess for a misspelt verb."""
         name = args[0]
         if verbs.find(name) is None and not name.startswith("-"):
+            import difflib
+
             close = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
             raise click.UsageError(f"There is no verb {name!r}.{hint}", ctx)

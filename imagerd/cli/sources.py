@@ -79,8 +79,7 @@ def drive_address(text: str) -> str:
     from imagerd.base.config import load_config
     from imagerd.daemon.client import Client
 
-    with Client(load_config().daemon.socket) as client:
-        drives = {drive.name: drive.address for drive in client.virtual()}
+    drives = {drive.name: drive.address for drive in Client(load_config().daemon.socket).virtual()}
     if name not in drives:
         known = ", ".join(sorted(drives)) or "none"
         raise NotAvailable(f"The daemon has no virtual drive {name!r}; it has: {known}.")

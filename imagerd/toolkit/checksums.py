@@ -164,8 +164,24 @@ def _refuse_leaving(entry: Expected, path: Path, line: int) -> None:
         )
 
 
+def select(file: ChecksumFile, files: Iterable[Path]) -> ChecksumFile:
+    """Only the entries of `files`. Raises `BadInput` if there is none."""
+    wanted = {path.resolve() for path in files}
+    folder = file.path.parent
+    entries = tuple(
+        entry for entry in file.entries if (folder / (entry.name or "")).resolve() in wanted
+    )
+    if not entries:
+        names = ", ".join(sorted(path.name for path in wanted))
+        raise BadInput(f"{file.path} lists none of the image's files ({names}).")
+    return ChecksumFile(file.path, entries, file.oddities)
+
+
 def check_files(file: ChecksumFile) -> Task[tuple[HashVerdict, ...]]:
-    """Hash every file that `file` names, and compare."""
+    """Hash every file that `file` names, and compare.
+
+    Raises `BadInput` for a link that leads out of the folder.
+    """
     folder = file.path.parent
     paths = [folder / (entry.name or "") for entry in file.entries]
     total = sum(path.stat().st_size for path in paths if path.is_file())
@@ -177,9 +193,7 @@ def check_files(file: ChecksumFile) -> Task[tuple[HashVerdict, ...]]:
             verdicts.append(_verdict(entry, name, None))
             continue
         if not path.resolve().is_relative_to(folder.resolve()):
-            raise BadInput(
-                f"{path} is a link that leads out of {folder}; check its target instead."
-            )
+            raise BadInput(f"{path} is a link that leads out of its folder; check its target.")
         actual = yield from hash_file(path, entry.algorithm, done, total)
         done += path.stat().st_size
         verdicts.append(_verdict(entry, name, actual))

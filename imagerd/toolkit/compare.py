@@ -162,10 +162,12 @@ def _note(lba: int, mine: Sectors, its: Sectors, size: int, span: range, found: 
 
 
 def unequal_rows(a: Bytes2D, b: Bytes2D) -> npt.NDArray[np.bool_]:
-    """Which rows differ, (n,); the last axis must be contiguous."""
-    word = {0: np.dtype(np.uint64), 4: np.dtype(np.uint32)}.get(a.shape[1] % 8, np.dtype(np.uint8))
-    differ: npt.NDArray[np.bool_] = (a.view(word) != b.view(word)).any(axis=1)
-    return differ
+    """Which rows differ, (n,). Rows are a multiple of 4 bytes, the last axis contiguous."""
+    if a.shape[1] % 8 == 0:
+        wide: npt.NDArray[np.bool_] = (a.view(np.uint64) != b.view(np.uint64)).any(axis=1)
+        return wide
+    narrow: npt.NDArray[np.bool_] = (a.view(np.uint32) != b.view(np.uint32)).any(axis=1)
+    return narrow
 
 
 def _mode(track: Track, other: Track | None) -> TrackMode:

@@ -62,12 +62,12 @@ class Crew(Generic[Job, Result]):
             unfinished.update(crew)
             yield from _collect(unfinished)
         finally:
-            for receiver, process in crew.items():
+            for receiver, worker in crew.items():
                 receiver.close()
                 if receiver in unfinished:
-                    process.kill()  # it holds nothing that could be spoilt
-                process.join()
-                process.close()
+                    worker.kill()  # it holds nothing that could be spoilt
+                worker.join()
+                worker.close()
 
 
 def _collect(crew: dict[Connection, BaseProcess]) -> Generator[tuple[int, Result]]:

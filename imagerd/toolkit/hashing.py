@@ -158,7 +158,7 @@ class _Work:
         try:
             while lba < area.stop:
                 block = self._source.read(lba, min(_BATCH, area.stop - lba))
-                data = memoryview(np.ascontiguousarray(block.data)).cast("B")
+                data = np.ascontiguousarray(block.data).data.cast("B")
                 hasher.update(data)
                 if joined is not None:
                     joined.update(data)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from imagerd.disc.cdtext import CdText, PackType
 from imagerd.disc.ids import cddb_id, musicbrainz_id, toc_text
-from imagerd.disc.layout import Layout, Medium, SectorFormat, Track, TrackMode
+from imagerd.disc.layout import Medium, SectorFormat, Track, TrackMode
+from imagerd.disc.source import SectorSource
 from imagerd.toolkit.differences import flag_names
+from imagerd.toolkit.volumes import VolumeVerdict, check_volume
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,16 @@ class DiscInfo:
     musicbrainz: str | None
     cddb: str | None
     toc: str
+    volume: VolumeVerdict | None
 
 
-def disc_info(layout: Layout) -> DiscInfo:
-    """Describe `layout`. The disc ids are those of discs with audio; others have none."""
+def info(source: SectorSource) -> DiscInfo:
+    """Describe a disc or an image; only its volume descriptors are read.
+
+    The disc ids are those of discs with audio; others have none.
+    """
+    layout = source.layout
+    volume = check_volume(source)
     audio = layout.is_cd and any(not track.is_data for track in layout.tracks)
     text = layout.cd_text
     return DiscInfo(
@@ -89,6 +97,7 @@ def disc_info(layout: Layout) -> DiscInfo:
         musicbrainz=musicbrainz_id(layout) if audio else None,
         cddb=cddb_id(layout) if audio else None,
         toc=toc_text(layout),
+        volume=volume,
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imagerd.disc.layout import SectorFormat, Track
-from imagerd.disc.source import Sectors, SectorSource, SectorState
+from imagerd.disc.source import FaultKind, Sectors, SectorSource, SectorState
 from imagerd.sectors import convert
 from imagerd.sectors.verify import EdcState, SectorKind, check_data
 from imagerd.toolkit.ranges import from_mask
@@ -44,15 +44,18 @@ class Tally:
 
     counts: list[int] = field(default_factory=lambda: [0] * len(Verdict))
     ranges: dict[Verdict, list[range]] = field(default_factory=dict)
+    faults: dict[FaultKind, int] = field(default_factory=dict)
 
-    def add(self, lba: int, verdicts: npt.NDArray[np.uint8]) -> None:
-        """Count the verdicts of consecutive sectors from `lba`."""
+    def add(self, block: Sectors, verdicts: npt.NDArray[np.uint8]) -> None:
+        """Count the verdicts of the sectors of `block`."""
+        for fault in block.faults:
+            self.faults[fault.kind] = self.faults.get(fault.kind, 0) + fault.count
         counts = np.bincount(verdicts, minlength=len(Verdict))
         for verdict in Verdict:
             self.counts[verdict] += int(counts[verdict])
         for verdict in BAD:
             if counts[verdict]:
-                found = from_mask(lba, verdicts == verdict)
+                found = from_mask(block.lba, verdicts == verdict)
                 self.ranges.setdefault(verdict, []).extend(found)
 
     def merge(self, other: Tally) -> None:
@@ -60,6 +63,8 @@ class Tally:
         self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
         for verdict, found in other.ranges.items():
             self.ranges.setdefault(verdict, []).extend(found)
+        for kind, count in other.faults.items():
+            self.faults[kind] = self.faults.get(kind, 0) + count
 
 
 def is_provable(track: Track) -> bool:
@@ -98,6 +103,6 @@ def tally(source: SectorSource, track: Track, area: range) -> Tally:
     lba = area.start
     while lba < area.stop:
         block = source.read(lba, min(_BATCH, area.stop - lba))
-        result.add(lba, judge(block, track))
+        result.add(block, judge(block, track))
         lba = block.end
     return result

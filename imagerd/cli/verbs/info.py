@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`imagerctl info`: what is known of a disc or an image before its sectors are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from imagerd.cli import text
+from imagerd.cli.output import Output, output_options
+from imagerd.cli.sources import Opened, opened
+
+if TYPE_CHECKING:
+    from imagerd.toolkit.info import DiscInfo, TrackInfo
+
+_FRAMES = 75  # sectors of a CD in a second
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """`container`: "drive", or the image's format. Warnings are the parser's."""
+
+    source: str
+    container: str
+    files: tuple[str, ...]
+    disc: DiscInfo
+    warnings: tuple[str, ...]
+
+
+@click.command("info")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@output_options
+def command(sources: tuple[str, ...], as_json: bool, quiet: bool) -> None:
+    """Tell what a disc or an image holds.
+
+    Container, medium, sessions, tracks with their modes, indexes, pregaps, flags and ISRC, the
+    catalogue number, CD-Text titles, disc ids, file systems, and what is odd about the image.
+
+    \b
+    Examples:
+      imagerctl info game.cue
+      imagerctl info /dev/sr0
+      imagerctl info game.cue --json | jq -r '.disc.musicbrainz'
+    """
+    output = Output("info", as_json=as_json, quiet=quiet)
+    for name in sources:
+        with opened(name) as source:
+            told = _describe(source)
+        output.tell(told, _lines)
+
+
+def _describe(source: Opened) -> _Told:
+    from imagerd.toolkit.info import info
+
+    image = source.image
+    return _Told(
+        source=source.name,
+        container="drive" if image is None else image.format,
+        files=() if image is None else tuple(str(path) for path in image.files),
+        disc=info(source.source),
+        warnings=() if image is None else tuple(str(warning) for warning in image.warnings),
+    )
+
+
+def _lines(told: _Told) -> Iterator[str]:
+    disc = told.disc
+    yield text.strong(text.clean(told.source))
+    yield from text.facts(_facts(told))
+    yield ""
+    if disc.medium == "cd":
+        yield from _track_table(disc)
+        yield from _index_lines(disc)
+    for warning in told.warnings:
+        yield text.doubtful(f"  {text.clean(warning)}")
+
+
+def _facts(told: _Told) -> Iterator[tuple[str, str | None]]:
+    disc = told.disc
+    is_cd = disc.medium == "cd"
+    length = f", {text.clock(disc.sectors / _FRAMES)} min" if is_cd else ""
+    yield "container", told.container
+    yield (
+        "medium",
+        f"{disc.medium.upper()}, {text.count(disc.sectors, 'sector')}{length}, "
+        f"{text.size(disc.bytes)}",
+    )
+    if len(disc.sessions) > 1:
+        yield (
+            "sessions",
+            ", ".join(f"{s.number} at LBA {s.first}–{s.lead_out - 1}" for s in disc.sessions),
+        )
+    if disc.layers:
+        yield "layer break", ", ".join(f"LBA {lba}" for lba in disc.layers)
+    yield "title", _opt(disc.title)
+    yield "performer", _opt(disc.performer)
+    yield "catalogue number", _opt(disc.mcn)
+    yield "MusicBrainz id", disc.musicbrainz
+    yield "CDDB id", disc.cddb
+    if disc.volume is not None:
+        yield "volume", text.clean(disc.volume.sentence)
+
+
+def _opt(value: str | None) -> str | None:
+    return None if value is None else text.clean(value)
+
+
+def _track_table(disc: DiscInfo) -> Iterator[str]:
+    columns = {
+        ">track": lambda t: str(t.number),
+        "mode": _mode,
+        ">first LBA": lambda t: str(t.first),
+        ">sectors": lambda t: text.grouped(t.sectors),
+        ">min": lambda t: text.clock(t.sectors / _FRAMES),
+        ">pregap": _pregap,
+        "flags": lambda t: ", ".join(flag for flag in t.flags if flag != "data"),
+        "ISRC": lambda t: _opt(t.isrc) or "",
+        "title": _title,
+    }
+    rows = [[cell(track) for cell in columns.values()] for track in disc.tracks]
+    used = [
+        at
+        for at, head in enumerate(columns)
+        if (head[:1] == ">" and head != ">pregap") or any(row[at] for row in rows)
+    ]
+    heads = list(columns)
+    yield from text.table([[row[at] for at in used] for row in rows], [heads[at] for at in used])
+
+
+def _mode(track: TrackInfo) -> str:
+    words = {"mode0": "mode 0", "mode1": "mode 1", "mode2": "mode 2"}
+    mode = words.get(track.mode, track.mode.value)
+    return mode if track.stored == "raw" else f"{mode}, {track.stored_size} bytes"
+
+
+def _pregap(track: TrackInfo) -> str:
+    if not track.pregap:
+        return ""
+    mark = " not stored" if track.pregap_not_stored == track.pregap else ""
+    return f"{track.pregap}{mark}"
+
+
+def _title(track: TrackInfo) -> str:
+    parts = [part for part in (track.performer, track.title) if part]
+    return text.clean(" – ".join(parts))
+
+
+def _index_lines(disc: DiscInfo) -> Iterator[str]:
+    for track in disc.tracks:
+        later = [index for index in track.indexes if index.number > 1]
+        if later:
+            where = ", ".join(f"{index.number:02} at LBA {index.lba}" for index in later)
+            yield text.faint(f"  track {track.number} has the indexes {where}")

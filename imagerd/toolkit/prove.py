@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the sectors of a disc or an image prove, per track, and where they do not.
+
+CD data sectors carry a sync pattern, their own address, a CRC (EDC) and parity (ECMA-130, 14 and
+annex A). Audio, and the 2048-byte sectors of an .iso or a DVD, carry nothing: for them a result
+says so instead of "good".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from imagerd.base.progress import Progress, Task
+from imagerd.disc.layout import Layout, Track, TrackMode
+from imagerd.disc.source import SectorSource
+from imagerd.toolkit.crew import Crew
+from imagerd.toolkit.ranges import Extent, pieces
+from imagerd.toolkit.verdicts import Tally, Verdict, is_provable, tally
+
+_CHUNK = 4096  # sectors of one piece of work: 9.6 MB
+
+
+@dataclass(frozen=True, slots=True)
+class TrackVerdict:
+    """One track: the counts add up to `sectors`. LBAs are the disc's."""
+
+    number: int
+    session: int
+    mode: TrackMode
+    stored: str  # how its sectors are stored: raw, user, …
+    first: int
+    sectors: int
+    good: int
+    unproven: int
+    not_computed: int
+    wrong_parity: Extent
+    wrong_edc: Extent
+    wrong_header: Extent
+    unreadable: Extent
+    faults: dict[str, int]  # why sectors were unreadable: sectors by kind
+    remark: str
+
+    @property
+    def bad(self) -> int:
+        """Sectors with a finding."""
+        return sum(
+            extent.count
+            for extent in (self.wrong_parity, self.wrong_edc, self.wrong_header, self.unreadable)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SectorsVerdict:
+    """All tracks. `ok`: no sector is unreadable or contradicts itself."""
+
+    ok: bool
+    sectors: int
+    proven: int
+    bytes: int
+    tracks: tuple[TrackVerdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    track: int  # place in layout.tracks
+    area: range
+
+
+def prove(
+    source: SectorSource, *, workers: int = 1, reopen: Callable[[], SectorSource] | None = None
+) -> Task[SectorsVerdict]:
+    """Read every stored sector and let it prove itself.
+
+    With `workers` above 1, `reopen` (picklable) opens the same source again in each process.
+    """
+    tracks = source.layout.tracks
+    jobs = [
+        _Piece(at, area)
+        for at, track in enumerate(tracks)
+        for area in pieces(track.stored_range, _CHUNK)
+    ]
+    sizes = [len(job.area) * tracks[job.track].stored.size for job in jobs]
+    total, done = sum(sizes), 0
+    tallies = [Tally() for _ in tracks]
+    results = (
+        Crew(reopen, _work).run(jobs, workers)
+        if reopen is not None and workers > 1
+        else ((at, _work(source, job)) for at, job in enumerate(jobs))
+    )
+    yield Progress(0, total, "bytes")
+    try:
+        for at, part in results:
+            tallies[jobs[at].track].merge(part)
+            done += sizes[at]
+            yield Progress(done, total, "bytes", f"track {tracks[jobs[at].track].number}")
+    finally:
+        results.close()
+    return _summary(source.layout, tallies, total)
+
+
+def reopener(path: Path, *, allow_outside: bool = False) -> Callable[[], SectorSource]:
+    """What opens the image at `path` again, in another process."""
+    return partial(_open, path, allow_outside)
+
+
+def _open(path: Path, allow_outside: bool) -> SectorSource:
+    from imagerd.formats import open_image
+
+    return open_image(path, allow_outside=allow_outside)
+
+
+def _work(source: SectorSource, job: _Piece) -> Tally:
+    return tally(source, source.layout.tracks[job.track], job.area)
+
+
+def _summary(layout: Layout, tallies: list[Tally], size: int) -> SectorsVerdict:
+    tracks = tuple(
+        _track(track, tally) for track, tally in zip(layout.tracks, tallies, strict=True)
+    )
+    return SectorsVerdict(
+        ok=not any(track.bad for track in tracks),
+        sectors=sum(track.sectors for track in tracks),
+        proven=sum(track.good + track.wrong_parity.count for track in tracks),
+        bytes=size,
+        tracks=tracks,
+    )
+
+
+def _track(track: Track, tally: Tally) -> TrackVerdict:
+    extents = {
+        verdict: Extent.of(tally.ranges.get(verdict, ()))
+        for verdict in (
+            Verdict.WRONG_PARITY,
+            Verdict.WRONG_EDC,
+            Verdict.WRONG_HEADER,
+            Verdict.UNREADABLE,
+        )
+    }
+    return TrackVerdict(
+        number=track.number,
+        session=track.session,
+        mode=track.mode,
+        stored=track.stored.value[1],
+        first=track.stored_range.start,
+        sectors=len(track.stored_range),
+        good=tally.counts[Verdict.GOOD],
+        unproven=tally.counts[Verdict.UNPROVEN],
+        not_computed=tally.counts[Verdict.NOT_COMPUTED],
+        wrong_parity=extents[Verdict.WRONG_PARITY],
+        wrong_edc=extents[Verdict.WRONG_EDC],
+        wrong_header=extents[Verdict.WRONG_HEADER],
+        unreadable=extents[Verdict.UNREADABLE],
+        faults={str(kind): count for kind, count in sorted(tally.faults.items())},
+        remark=_remark(track, tally),
+    )
+
+
+def _remark(track: Track, tally: Tally) -> str:
+    """What the counts mean, where they prove less than a reader may think."""
+    if track.mode is TrackMode.AUDIO:
+        return "audio carries nothing to prove it by: only reading was tested"
+    if not is_provable(track):
+        return f"sectors of {track.stored.size} bytes carry no proof: only reading was tested"
+    if tally.counts[Verdict.UNPROVEN]:
+        return "mode 0 and formless mode 2 sectors carry no EDC"
+    if tally.counts[Verdict.NOT_COMPUTED]:
+        return "form 2 sectors without EDC (legal) carry no proof"
+    return ""
