@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -159,7 +160,7 @@ def catalog_url(text: str, folder: Path | None = None) -> str:
     if "://" in text:
         return text
     path = (folder or Path.cwd()) / Path(text).expanduser()
-    return f"sqlite:///{path}"
+    return f"sqlite:///{quote(str(path))}"
 
 
 def _loose_value(text: str) -> object:
