@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An image as a list of extents: runs of sectors at an offset of a file, or that no file holds."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from imagerd.disc.layout import Layout, SectorFormat, TrackMode
+from imagerd.disc.source import Bytes2D, Fault, FaultKind, Sectors, SectorState
+from imagerd.formats.datafile import DataFile
+from imagerd.formats.image import Warning_
+from imagerd.sectors import convert
+
+MOST_ROWS = 2048  # of one read: bounds the memory that a caller can ask for
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """`count` sectors from `lba`, at byte `offset` of `file`; without a file they are virtual."""
+
+    lba: int
+    count: int
+    mode: TrackMode
+    stored: SectorFormat
+    file: DataFile | None = None
+    offset: int = 0
+
+    @property
+    def end(self) -> int:
+        """One past the last LBA."""
+        return self.lba + self.count
+
+    def continued_by(self, other: Extent) -> bool:
+        """Whether `other` goes on just where this one ends, on the disc and in the file."""
+        return (
+            self.file is not None
+            and self.file is other.file
+            and (self.end, self.stored) == (other.lba, other.stored)
+            and self.offset + self.count * self.stored.size == other.offset
+        )
+
+
+def merged(extents: list[Extent]) -> tuple[Extent, ...]:
+    """The extents, with those that continue each other made one, so that reads are long."""
+    result: list[Extent] = []
+    for extent in extents:
+        if extent.count <= 0:
+            continue
+        if result and result[-1].continued_by(extent):
+            result[-1] = replace(result[-1], count=result[-1].count + extent.count)
+        else:
+            result.append(extent)
+    return tuple(result)
+
+
+class ExtentImage:
+    """An opened image made of extents. A context manager; closing closes the files."""
+
+    def __init__(
+        self,
+        path: Path,
+        format: str,
+        layout: Layout,
+        extents: list[Extent],
+        *,
+        files: tuple[Path, ...],
+        warnings: tuple[Warning_, ...] = (),
+    ) -> None:
+        self.path = path
+        self.format = format
+        self.layout = layout
+        self.files = files
+        self.warnings = warnings
+        self._extents = merged(extents)
+        self._starts = [extent.lba for extent in self._extents]
+        self._data = {id(e.file): e.file for e in self._extents if e.file is not None}
+
+    def read(self, lba: int, count: int) -> Sectors:
+        """Up to `count` sectors from `lba`, never across a change of file or stored format."""
+        if count < 1:
+            raise ValueError(f"cannot read {count} sectors")
+        at = bisect_right(self._starts, lba) - 1
+        if at < 0 or lba >= self._extents[at].end:
+            raise ValueError(f"LBA {lba} is in no session of {self.path}")
+        extent = self._extents[at]
+        count = min(count, extent.end - lba, MOST_ROWS)
+        if extent.file is None:
+            return _with_sub(
+                Sectors.good(lba, empty_sectors(extent, lba, count), extent.stored),
+            )
+        return _with_sub(_read_file(extent, extent.file, lba, count))
+
+    def close(self) -> None:
+        """Close all files; idempotent."""
+        for file in self._data.values():
+            file.close()
+
+    def __enter__(self) -> ExtentImage:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _read_file(extent: Extent, file: DataFile, lba: int, count: int) -> Sectors:
+    size = extent.stored.size
+    data, there = file.rows(extent.offset + (lba - extent.lba) * size, count, size)
+    sectors = Sectors.good(lba, data, extent.stored)
+    if there == count:
+        return sectors
+    sectors.states[there:] = SectorState.FAILED
+    fault = Fault(lba + there, count - there, FaultKind.MISSING)
+    return replace(sectors, faults=(fault,))
+
+
+def _with_sub(sectors: Sectors) -> Sectors:
+    """For formats that carry subchannel, show it as `sub` too."""
+    if sectors.format is SectorFormat.RAW_SUB:
+        return replace(sectors, sub=sectors.data[:, 2352:])
+    return sectors
+
+
+def empty_sectors(extent: Extent, lba: int, count: int) -> Bytes2D:
+    """What a disc has where an image has nothing: silence, or data sectors full of zeros.
+
+    A mode 2 sector of zeros after its header is a valid form 1 sector (ECMA-130, CD-ROM XA).
+    """
+    size = extent.stored.size
+    if extent.mode is TrackMode.AUDIO or extent.stored not in _RAW:
+        return np.zeros((count, size), np.uint8)
+    stored = SectorFormat.USER if extent.mode is TrackMode.MODE1 else SectorFormat.MODE2
+    raw = convert.to_raw(np.zeros((count, stored.size), np.uint8), stored, extent.mode, lba)
+    if size == raw.shape[1]:
+        return raw
+    return np.hstack((raw, np.zeros((count, size - raw.shape[1]), np.uint8)))
+
+
+_RAW = (SectorFormat.RAW, SectorFormat.RAW_SUB)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What opening a container gives: a sector source that also knows its files and its oddities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from imagerd.disc.layout import Layout
+from imagerd.disc.source import Sectors
+
+
+@dataclass(frozen=True, slots=True)
+class Warning_:  # noqa: N801 - the plain name is Python's own
+    """Something odd in an image that opened all the same. `line` counts from 1, in a sheet."""
+
+    file: Path
+    line: int | None
+    sentence: str
+
+    def __str__(self) -> str:
+        where = f"{self.file.name}:{self.line}" if self.line else self.file.name
+        return f"{where}: {self.sentence}"
+
+
+class Image(Protocol):
+    """An image in files: a `SectorSource`, whatever the container."""
+
+    @property
+    def path(self) -> Path:
+        """The file that was opened: the sheet, where there is one."""
+        ...
+
+    @property
+    def format(self) -> str:
+        """The container: "iso", "cue", "bin"."""
+        ...
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that the image consists of, `path` first."""
+        ...
+
+    @property
+    def warnings(self) -> tuple[Warning_, ...]:
+        """What is odd about it, in the order found."""
+        ...
+
+    @property
+    def layout(self) -> Layout:
+        """The disc's layout."""
+        ...
+
+    def read(self, lba: int, count: int) -> Sectors:
+        """Up to `count` sectors from `lba`; see `SectorSource`."""
+        ...
+
+    def close(self) -> None:
+        """Close the files; idempotent."""
+        ...

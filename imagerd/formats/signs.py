@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which container a file is, by its content first. Light: needs no container's module."""
+
+from __future__ import annotations
+
+import re
+
+from imagerd.formats.datafile import DataFile
+from imagerd.sectors.geometry import SYNC
+
+
+_SHEET = re.compile(
+    rb'(?im)^[ \t"\xef\xbb\xbf]*(?:FILE[ \t]+\S|TRACK[ \t]+\d+[ \t]+\w|INDEX[ \t]+\d+[ \t]+\d+:)'
+)
+_CDRDAO = re.compile(rb"(?m)^\s*(?:CD_DA|CD_ROM|CD_ROM_XA|CD_I)\s*$")
+_VOLUME = 16 * 2048
+
+
+def is_sheet(file: DataFile) -> bool:
+    """Whether it is text with the commands of a cue sheet."""
+    head = file.peek(0, 65536)
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head[:4:3]:
+        head = head.replace(b"\0", b"")  # UTF-16; the commands are ASCII
+    return b"\0" not in head and _SHEET.search(head) is not None and not is_cdrdao_toc(file)
+
+
+def is_cdrdao_toc(file: DataFile) -> bool:
+    """Whether it is a cdrdao TOC, which some call .cue."""
+    head = file.peek(0, 4096)
+    return b"\0" not in head and _CDRDAO.search(head) is not None
+
+
+def is_raw(file: DataFile) -> bool:
+    """Whether it begins with raw data sectors."""
+    return file.peek(0, 12) == SYNC
+
+
+def is_iso(file: DataFile) -> bool:
+    """Whether it is an image of 2048-byte blocks with a volume in it."""
+    magic = file.peek(_VOLUME, 14)
+    return magic[1:6] in (b"CD001", b"BEA01", b"CD-I ") or magic[9:14] == b"CDROM"

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be asked of writing an image, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagerd.base.digests import Digests
+
+MARKER = b"imagerd: unreadable sector "
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """How to write.
+
+    `track`: the data track for an .iso; the first one if None. `fill` is repeated over sectors
+    that could not be read; it must not look like data. `check`: for an .iso made of raw sectors,
+    check each EDC, and correct by P/Q what fails. `sync`: force the data to the disk before the
+    files get their names. `cut_form2`: let an .iso keep only 2048 of a form 2 sector's 2324 bytes.
+    """
+
+    overwrite: bool = False
+    split_tracks: bool = False
+    track: int | None = None
+    hash: bool = True
+    fill: bytes = MARKER
+    check: bool = True
+    sync: bool = True
+    cut_form2: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """One file of an image; `digests` None where hashing was off."""
+
+    path: Path
+    digests: Digests | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrackDigests:
+    """The digests of a track as it is stored: its pregap included, virtual gaps not."""
+
+    number: int
+    digests: Digests
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenImage:
+    """What was written. `files` in the order sheet, data, others.
+
+    `left_out`: sentences about what the container could not take. `bad`: LBAs that hold filling.
+    `wrong`: LBAs whose EDC is wrong beyond correction. `repaired`: LBAs that P/Q parity corrected
+    (both for an .iso out of raw sectors only: elsewhere the bytes are written as they are).
+    """
+
+    target: Path
+    format: str
+    files: tuple[WrittenFile, ...]
+    tracks: tuple[TrackDigests, ...]
+    left_out: tuple[str, ...] = ()
+    bad: tuple[range, ...] = ()
+    wrong: tuple[range, ...] = ()
+    repaired: tuple[range, ...] = ()
