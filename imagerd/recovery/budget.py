@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much damage is worth: the limits of a run, and what stops it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from imagerd.base import settings
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Limits of one run. Sound sectors are always read; only damage is limited.
+
+    `seconds` spent on damage: commands that fail, and all work after the first pass. `attempts`
+    for one sector alone. `rounds_without_gain` over the bad list, after every approach had its
+    turn. `retry_speeds` are multiples of the medium's 1x, taken in turn by the rounds.
+    """
+
+    seconds: float | None = None
+    attempts: int = 16
+    rounds_without_gain: int = 2
+    retry_speeds: tuple[int, ...] = (8, 4, 1)
+
+    @classmethod
+    def of(cls, chosen: settings.Budget) -> Budget:
+        """The budget of a policy."""
+        return cls(
+            chosen.minutes * 60, chosen.attempts, chosen.rounds_without_gain, chosen.retry_speeds
+        )
+
+
+class End(StrEnum):
+    """Why a run came to its end."""
+
+    COMPLETE = "complete"  # every sector is read or proven
+    ATTEMPTS = "attempts"  # every bad sector had all its attempts
+    NO_GAIN = "no-gain"
+    TIME = "time"
+    STOPPED = "stopped"  # asked to
+
+
+class Halt(Exception):  # not an error: control flow within this room
+    """Raised by `Effort.read` when the run must end now."""
+
+    def __init__(self, end: End) -> None:
+        super().__init__(end.value)
+        self.end = end
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time, so that tests need not wait."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    unix: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep

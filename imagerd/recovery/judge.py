@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What bytes that came are worth: proven, plainly read, or suspect, and why.
+
+A data sector proves itself by sync, address and EDC, whatever C2 says of it. Audio proves nothing;
+C2 and the address in Q can only cast doubt on it. (ECMA-130, clauses 14 and 22.)
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from operator import attrgetter
+
+import numpy as np
+import numpy.typing as npt
+
+from imagerd.disc.layout import Layout
+from imagerd.disc.msf import PREGAP
+from imagerd.disc.source import Bytes2D, Sectors, SectorState, States
+from imagerd.recovery.evidence import Why
+from imagerd.sectors.edc import mode1_edc_ok
+from imagerd.sectors.geometry import SYNC_ROW, Flags, lba_msf
+from imagerd.sectors.scramble import scramble
+from imagerd.sectors.subchannel import q_crc_ok, q_of
+from imagerd.sectors.verify import EdcState, check_data, sync_ok
+
+_GAP = 225  # sectors before a change from data to audio that may be either (ECMA-130, clause 20)
+_SLACK = 4  # sectors that an imprecise drive's Q may lag or lead
+_LEARN = 8  # sectors whose Q must agree before its shift is believed
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A stretch whose sectors are of one kind: a command never crosses its ends.
+
+    A `loose` zone may hold either: the end of a track is the pause of the next one, which the
+    table of contents does not tell.
+    """
+
+    begin: int
+    end: int
+    data: bool
+    loose: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """(n,) states, and (n,) of `Why`: the reason where a row is SUSPECT. `data` as corrected."""
+
+    data: Bytes2D
+    states: States
+    why: npt.NDArray[np.uint8]
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing is doubtful."""
+        return not self.why.any()
+
+
+def zones(layout: Layout) -> tuple[Zone, ...]:
+    """The zones of a disc in order."""
+    result: list[Zone] = []
+    for session in layout.sessions:
+        for number, track in enumerate(session.tracks):
+            end = min(track.end, session.lead_out)
+            following = session.tracks[number + 1 : number + 2]
+            gap = end
+            if layout.is_cd and following and following[0].is_data != track.is_data:
+                gap = max(end - _GAP, track.index1)
+            result.append(Zone(track.start, gap, track.is_data))
+            # Many drives refuse a command that reaches into the pause itself, the last 150.
+            pause = max(end - PREGAP, gap)
+            result.append(Zone(gap, pause, track.is_data, loose=True))
+            result.append(Zone(pause, end, track.is_data, loose=True))
+    return tuple(zone for zone in result if zone.begin < zone.end)
+
+
+_BEGIN = attrgetter("begin")
+
+
+class Judge:
+    """Judges blocks of one disc read by one drive; learns how far the drive's Q is shifted."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._is_cd = layout.is_cd
+        self._zones = zones(layout)
+        self._shift: int | None = None
+        self._slack = 0
+
+    def zone_at(self, lba: int) -> Zone:
+        """The zone of `lba`; raises `ValueError` between sessions."""
+        index = bisect_right(self._zones, lba, key=_BEGIN) - 1
+        if index >= 0 and lba < self._zones[index].end:
+            return self._zones[index]
+        raise ValueError(f"LBA {lba} lies in no track")
+
+    def judge(self, block: Sectors, *, as_audio: bool = False) -> Verdict:
+        """The worth of a block that lies in one zone. `as_audio`: it was asked for as CD-DA."""
+        states = np.full(len(block), SectorState.READ, np.uint8)
+        why = np.zeros(len(block), np.uint8)
+        verdict = Verdict(block.data, states, why)
+        if not self._is_cd:
+            return verdict
+        zone = self.zone_at(block.lba)
+        if as_audio and zone.data:
+            verdict = Verdict(_descrambled(block), states, why)
+        self._judge_raw(verdict, block, zone)
+        states[why != Why.NONE] = SectorState.SUSPECT
+        return verdict
+
+    def _judge_raw(self, verdict: Verdict, block: Sectors, zone: Zone) -> None:
+        if _mode1_at_once(verdict.data, block.lba):
+            verdict.states[:] = SectorState.PROVEN
+            return
+        is_data = np.full(len(block), zone.data and not zone.loose, np.bool_)
+        if not is_data.all():
+            is_data = sync_ok(verdict.data)
+        if is_data.any():
+            _judge_data(verdict, block, is_data)
+        if not is_data.all():
+            self._judge_audio(verdict, block, ~is_data)
+
+    def _judge_audio(self, verdict: Verdict, block: Sectors, rows: Flags) -> None:
+        if block.sub is not None:
+            verdict.why[rows & self._misplaced(block.sub, block.lba)] = Why.ADDRESS
+        if block.c2 is not None:
+            verdict.why[rows & block.c2.any(axis=1)] = Why.C2
+
+    def _misplaced(self, sub: Bytes2D, lba: int) -> Flags:
+        """Rows whose Q, right by its CRC, names another place."""
+        known, address = q_addresses(q_of(sub))
+        off = address - np.arange(lba, lba + len(sub))
+        if self._shift is None:
+            self._learn(off[known])
+        shift = self._shift or 0
+        wrong: Flags = known & (np.abs(off - shift) > self._slack)
+        small = known & (np.abs(off - shift) <= _SLACK)
+        if wrong.sum() * 2 > known.sum() and np.array_equal(small, known):
+            # Not misplaced data but a drive whose Q is out of step by a little, now and then.
+            self._slack = _SLACK
+            wrong[:] = False
+        return wrong
+
+    def _learn(self, off: npt.NDArray[np.int64]) -> None:
+        if len(off) >= _LEARN and np.all(off == off[0]) and abs(int(off[0])) <= _SLACK:
+            self._shift = int(off[0])
+
+
+def q_addresses(q: Bytes2D) -> tuple[Flags, npt.NDArray[np.int64]]:
+    """Of (n, 12) Q: which rows hold a position with a right CRC, and its absolute address as LBA.
+
+    Rows of the lead-in (track 0), other ADRs and wrong BCD are not known. Addresses from 90:00:00
+    on are those of an overlong disc.
+    """
+    known = (q[:, 0] & 15 == 1) & (q[:, 1] != 0) & bcd_ok(q[:, 7:10])
+    known[known] = q_crc_ok(q[known])
+    minute, second, frame = from_bcd(q[:, 7:10]).T
+    return known, (minute * 60 + second) * 75 + frame - PREGAP
+
+
+def bcd_ok(values: Bytes2D) -> Flags:
+    """(n,): whether all bytes of each row are BCD."""
+    right: Flags = np.all((values & 15 <= 9) & (values >> 4 <= 9), axis=1)
+    return right
+
+
+def from_bcd(values: Bytes2D) -> npt.NDArray[np.int64]:
+    """BCD bytes as numbers."""
+    return (values >> 4).astype(np.int64) * 10 + (values & 15)
+
+
+def _judge_data(verdict: Verdict, block: Sectors, rows: Flags) -> None:
+    """Rows of data: a right EDC beats C2, which only counts where there is no EDC."""
+    found = check_data(verdict.data, block.lba, parity=False)
+    verdict.states[rows & found.proven] = SectorState.PROVEN
+    if block.c2 is not None:
+        verdict.why[rows & ~found.proven & block.c2.any(axis=1)] = Why.C2
+    verdict.why[rows & found.wrong] = Why.EDC
+    elsewhere = found.sync_ok & ~found.header_ok & (found.edc != EdcState.WRONG)
+    verdict.why[rows & elsewhere] = Why.ADDRESS
+
+
+def _mode1_at_once(raw: Bytes2D, lba: int) -> bool:
+    """The common case at speed: mode 1, every sync, address and EDC right."""
+    if not (raw[:, 15] == 1).all() or not (raw[:, :12] == SYNC_ROW).all():
+        return False
+    return bool((raw[:, 12:15] == lba_msf(lba, len(raw))).all() and mode1_edc_ok(raw).all())
+
+
+def _descrambled(block: Sectors) -> Bytes2D:
+    """Rows that came scrambled, as a drive gives data read as audio, in plain form."""
+    plain = scramble(block.data)
+    right = np.all(plain[:, 12:15] == lba_msf(block.lba, len(plain)), axis=1)
+    result: Bytes2D = np.where(right[:, np.newaxis], plain, block.data)
+    return result
