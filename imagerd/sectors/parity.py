@@ -28,7 +28,8 @@ ROWS: Final = 26  # of the product code; the last two are P parity
 COLUMNS: Final = 43
 WORDS: Final = 1170
 _MATRIX: Final = ROWS * COLUMNS
-BATCH: Final = 1024  # sectors at a time: their words and sums stay in the caches
+BATCH: Final = 1024  # sectors at a time: their sums stay in the caches, calls cost little
+_STRIP: Final = 64  # sectors transposed at a time: their words stay in the first cache
 _SEVEN: Final = np.int8(7)
 _POLY: Final = np.uint8(0x1D)
 
@@ -61,9 +62,6 @@ class _Sums:
 
     def add_rotated(self, words: Words, by: int) -> None:
         """Add the next symbol: codeword i takes row (i + by) modulo their number."""
-        if by == 0:
-            self.add(words)
-            return
         split = len(words) - by
         for sums in (self.weighed, self.plain):
             np.bitwise_xor(sums[:split], words[by:], out=sums[:split])
@@ -76,11 +74,13 @@ class _Sums:
         return right
 
 
-def _transposed(raw: Bytes2D, zero_header: Flags | bool) -> Words:
-    """(1170, n) words after the sync; the header taken as zero where `zero_header`."""
+def _transpose(raw: Bytes2D, zero_header: Flags | bool, turned: Words) -> Words:
+    """(1170, n) words after the sync, in `turned`; the header zero where `zero_header`."""
+    if len(raw) < turned.shape[1]:
+        turned = turned.reshape(-1)[: WORDS * len(raw)].reshape(WORDS, len(raw))
     words = raw.view(np.uint16)[:, HEADER // 2 :]
-    turned: Words = np.empty((WORDS, len(raw)), np.uint16)
-    np.copyto(turned, words.T)
+    for at in range(0, len(raw), _STRIP):
+        turned[:, at : at + _STRIP] = words[at : at + _STRIP].T
     if zero_header is True:
         turned[:2] = 0
     elif zero_header is not False:
@@ -88,19 +88,29 @@ def _transposed(raw: Bytes2D, zero_header: Flags | bool) -> Words:
     return turned
 
 
+def _workspace(count: int) -> Words:
+    return np.empty((WORDS, min(count, BATCH)), np.uint16)
+
+
+def _grid(turned: Words) -> Words:
+    """The matrix that P and Q cross, as a view (26, 43, n)."""
+    return turned[:_MATRIX].reshape(ROWS, COLUMNS, -1)
+
+
 def _p_sums(turned: Words, rows: int) -> _Sums:
     sums = _Sums(COLUMNS, turned.shape[1])
-    grid = turned[:_MATRIX].reshape(ROWS, COLUMNS, -1)
+    grid = _grid(turned)
+    np.bitwise_xor.reduce(grid[:rows], axis=0, out=sums.plain)
     for row in range(rows):
         if row:
             sums.step()
-        sums.add(grid[row])
+        np.bitwise_xor(sums.weighed, grid[row], out=sums.weighed)
     return sums
 
 
 def _q_sums(turned: Words, *, parity: bool) -> _Sums:
     sums = _Sums(ROWS, turned.shape[1])
-    grid = turned[:_MATRIX].reshape(ROWS, COLUMNS, -1)
+    grid = _grid(turned)
     for column in range(COLUMNS):
         if column:
             sums.step()
@@ -119,9 +129,11 @@ def p_q_ok(raw: Bytes2D, *, mode2: bool | Flags = False) -> tuple[Flags, Flags]:
     """
     raw = as_raw(raw)
     p_ok, q_ok = np.empty(len(raw), np.bool_), np.empty(len(raw), np.bool_)
+    workspace = _workspace(len(raw))
     for at in range(0, len(raw), BATCH):
         part = slice(at, at + BATCH)
-        turned = _transposed(raw[part], mode2 if isinstance(mode2, bool) else mode2[part])
+        zero = mode2 if isinstance(mode2, bool) else mode2[part]
+        turned = _transpose(raw[part], zero, workspace)
         p_ok[part] = _p_sums(turned, ROWS).clean()
         q_ok[part] = _q_sums(turned, parity=True).clean()
     return p_ok, q_ok
@@ -131,9 +143,10 @@ def generate(raw: Bytes2D, *, mode2: bool = False) -> None:
     """Compute P and Q from bytes 12–2075 and store them, in place; `raw` contiguous (n, 2352)."""
     if not raw.flags.c_contiguous or raw.shape[1] != RAW:
         raise ValueError("parity is written in place: give a contiguous (n, 2352) array")
+    workspace = _workspace(len(raw))
     for at in range(0, len(raw), BATCH):
         part = raw[at : at + BATCH]
-        turned = _transposed(part, mode2)
+        turned = _transpose(part, mode2, workspace)
         low = (P_PARITY - HEADER) // 2
         turned[low : low + COLUMNS], turned[low + COLUMNS : _MATRIX] = _solve(
             _p_sums(turned, ROWS - 2)
