@@ -14,6 +14,7 @@ from sqlalchemy.exc import (
     IntegrityError,
     NoSuchModuleError,
     OperationalError,
+    StatementError,
 )
 from sqlalchemy.orm import Session
 
@@ -78,6 +79,8 @@ class Database:
             raise BadInput(
                 f"{self.name} is not a catalog of imagerd, or is damaged: {error.orig}."
             ) from error
+        except StatementError as error:  # a value that the database is not even asked to take
+            raise InternalError(f"Not for the catalog {self.name}: {error.orig}.") from error
 
 
 def _other_engine(url: str) -> Engine:

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ColumnElement, delete, insert, select
 from sqlalchemy.orm import Session
 
 from imagerd.catalog import rows
 from imagerd.catalog.database import Database
-from imagerd.catalog.models import ErrorRangeRow
+from imagerd.catalog.models import Base
 from imagerd.catalog.records import ErrorRange, RangeState
+
+# the table, not the model: a hundred thousand rows are quick without objects of the ORM
+TABLE = Base.metadata.tables["error_range"]
 
 
 class Errors:
@@ -27,38 +30,26 @@ class Errors:
 
     def of_job(self, job_id: str) -> tuple[ErrorRange, ...]:
         """Of a job that has no image yet, by LBA."""
-        query = (
-            select(ErrorRangeRow)
-            .where(ErrorRangeRow.job_id == job_id, ErrorRangeRow.image_id.is_(None))
-            .order_by(ErrorRangeRow.lba)
-        )
-        with self._database.read() as session:
-            return tuple(rows.range_of(row) for row in session.scalars(query))
+        return self._select(TABLE.c.job_id == job_id, TABLE.c.image_id.is_(None))
 
     def of_image(
         self, image_id: int, states: Iterable[RangeState] = RangeState
     ) -> tuple[ErrorRange, ...]:
         """Of an image, by LBA; those in one of `states`."""
-        query = (
-            select(ErrorRangeRow)
-            .where(
-                ErrorRangeRow.image_id == image_id,
-                ErrorRangeRow.state.in_([state.value for state in states]),
-            )
-            .order_by(ErrorRangeRow.lba)
-        )
+        wanted = [state.value for state in states]
+        return self._select(TABLE.c.image_id == image_id, TABLE.c.state.in_(wanted))
+
+    def _select(self, *conditions: ColumnElement[bool]) -> tuple[ErrorRange, ...]:
+        query = select(TABLE).where(*conditions).order_by(TABLE.c.lba)
         with self._database.read() as session:
-            return tuple(rows.range_of(row) for row in session.scalars(query))
+            return tuple(rows.range_of(row) for row in session.execute(query).mappings())
 
 
 def store(session: Session, job_id: str, image_id: int | None, ranges: Iterable[ErrorRange]) -> int:
     """Drop the ranges that the job has without an image, and insert these in bulk."""
-    session.execute(
-        delete(ErrorRangeRow).where(
-            ErrorRangeRow.job_id == job_id, ErrorRangeRow.image_id.is_(None)
-        )
-    )
     values = rows.range_values(ranges, job_id, image_id)
+    old = delete(TABLE).where(TABLE.c.job_id == job_id, TABLE.c.image_id.is_(None))
+    session.execute(old)
     if values:
-        session.execute(insert(ErrorRangeRow), values)
+        session.execute(insert(TABLE), values)
     return len(values)

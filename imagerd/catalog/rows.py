@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from sqlalchemy import RowMapping
+
 from imagerd.base.digests import Digests
 from imagerd.catalog.models import (
     DiscRow,
     DriveRow,
-    ErrorRangeRow,
     EventRow,
     FileRow,
     ImageRow,
@@ -110,21 +111,21 @@ def pass_of(row: RunRow) -> Pass:
     )
 
 
-def range_of(row: ErrorRangeRow) -> ErrorRange:
-    """An error range."""
+def range_of(row: RowMapping) -> ErrorRange:
+    """An error range, from the columns of its table."""
     sense = None
-    if row.sense_key is not None:
-        sense = (row.sense_key, row.asc or 0, row.ascq or 0)
+    if row["sense_key"] is not None:
+        sense = (row["sense_key"], row["asc"], row["ascq"])
     return ErrorRange(
-        lba=row.lba,
-        count=row.count,
-        state=RangeState(row.state),
-        kind=row.kind,
+        lba=row["lba"],
+        count=row["count"],
+        state=RangeState(row["state"]),
+        kind=row["kind"],
         sense=sense,
-        attempts=row.attempts,
-        first=row.first,
-        last=row.last,
-        repaired=row.repaired,
+        attempts=row["attempts"],
+        first=row["first"],
+        last=row["last"],
+        repaired=row["repaired"],
     )
 
 
