@@ -14,7 +14,7 @@ from imagerd.disc.layout import Layout, SectorFormat, TrackMode
 from imagerd.disc.source import Bytes2D, Fault, FaultKind, Sectors, SectorState
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.image import Warning_
-from imagerd.sectors import convert
+from imagerd.formats.rawform import to_raw
 
 MOST_ROWS = 2048  # of one read: bounds the memory that a caller can ask for
 
@@ -139,7 +139,7 @@ def empty_sectors(extent: Extent, lba: int, count: int) -> Bytes2D:
     if extent.mode is TrackMode.AUDIO or extent.stored not in _RAW:
         return np.zeros((count, size), np.uint8)
     stored = SectorFormat.USER if extent.mode is TrackMode.MODE1 else SectorFormat.MODE2
-    raw = convert.to_raw(np.zeros((count, stored.size), np.uint8), stored, extent.mode, lba)
+    raw = to_raw(np.zeros((count, stored.size), np.uint8), stored, extent.mode, lba)
     if size == raw.shape[1]:
         return raw
     return np.hstack((raw, np.zeros((count, size - raw.shape[1]), np.uint8)))

@@ -8,7 +8,6 @@ import re
 from imagerd.formats.datafile import DataFile
 from imagerd.sectors.geometry import SYNC
 
-
 _SHEET = re.compile(
     rb'(?im)^[ \t"\xef\xbb\xbf]*(?:FILE[ \t]+\S|TRACK[ \t]+\d+[ \t]+\w|INDEX[ \t]+\d+[ \t]+\d+:)'
 )

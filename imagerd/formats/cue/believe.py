@@ -3,27 +3,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 from imagerd.disc.layout import SectorFormat, TrackMode
 from imagerd.formats.cue.program import Program, TrackEntry
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.probe import Probed, probe
 
-StartOf = Callable[[SectorFormat], int]  # byte where the track's first sector lies, stored so
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Where to look: `start` is the byte where the track's first sector lies in its file,
+    `leading` sectors of which come before its first index; `sectors` from INDEX 01 on are its own
+    (None: all to the end of the file).
+    """
+
+    start: int
+    leading: int
+    sectors: int | None
+
 
 _CANDIDATES = (SectorFormat.RAW, SectorFormat.USER, SectorFormat.MODE2, SectorFormat.RAW_SUB)
 
 
-def settle(
-    program: Program, files: list[DataFile], entry: TrackEntry, leading: int, start_of: StartOf
-) -> SectorFormat:
-    """The stored format of `entry`; sets its mode. `leading` sectors lie before its first index.
+def settle(program: Program, files: list[DataFile], entry: TrackEntry, look: Look) -> SectorFormat:
+    """The stored format of `entry`; sets its mode.
 
     Where nothing in the data speaks (audio, a damaged start), the sheet's word stands.
     """
     for stored in dict.fromkeys((entry.stored, *_CANDIDATES)):
-        found = None if stored is None else _look(files, entry, leading, stored, start_of)
+        found = None if stored is None else _look(files, entry, look, stored)
         if found is not None and found.stored is stored:
             return _believe(program, entry, found)
     if entry.stored is None:
@@ -34,7 +43,7 @@ def settle(
 
 
 def _look(
-    files: list[DataFile], entry: TrackEntry, leading: int, stored: SectorFormat, start_of: StartOf
+    files: list[DataFile], entry: TrackEntry, look: Look, stored: SectorFormat
 ) -> Probed | None:
     """Look where INDEX 01 lies if the track is stored as `stored`."""
     position = entry.indexes[1]
@@ -42,11 +51,14 @@ def _look(
     if file.swap:
         return None
     if position.file == entry.first.file:
-        begin, frames = start_of(stored), leading + position.frames - entry.first.frames
+        begin, frames = look.start, look.leading + position.frames - entry.first.frames
     else:
         begin, frames = file.begin, position.frames
     offset = begin + frames * stored.size
-    return probe(file, offset, file.end - offset) if frames >= 0 else None
+    limit = file.end - offset
+    if look.sectors is not None:
+        limit = min(limit, look.sectors * stored.size)
+    return probe(file, offset, limit) if frames >= 0 and limit > 0 else None
 
 
 def _believe(program: Program, entry: TrackEntry, found: Probed) -> SectorFormat:

@@ -7,6 +7,7 @@ LEAD_IN = 4500  # one minute
 SESSION_PREGAP = 150  # two seconds
 FIRST_LEAD_OUT = 6750  # a minute and a half
 LATER_LEAD_OUT = 2250  # half a minute
+GD_HIGH_DENSITY = 45000  # LBA of INDEX 01 of the first track of a GD-ROM's high-density area
 
 
 def lead_out_length(session: int) -> int:

@@ -22,9 +22,10 @@ from imagerd.disc.layout import (
     Track,
     TrackMode,
 )
-from imagerd.formats.cue.believe import settle
+from imagerd.formats.cue.believe import Look, settle
 from imagerd.formats.cue.gaps import (
     FIRST_LEAD_OUT,
+    GD_HIGH_DENSITY,
     LATER_LEAD_OUT,
     LEAD_IN,
     SESSION_PREGAP,
@@ -35,7 +36,6 @@ from imagerd.formats.cue.reader import LONGEST_GAP
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.extents import Extent
 
-GD_HIGH_DENSITY = 45000  # LBA of INDEX 01 of the first track of a GD-ROM's high-density area
 _LEAD_OUT_DURATIONS = (FIRST_LEAD_OUT, LATER_LEAD_OUT)
 
 
@@ -100,13 +100,8 @@ class _Placer:
         leading = first.frames if self._is_new_file(first) else stored_gap
         self._check_reach(first, leading)
         self._end_track()
-        stored = settle(
-            self.program,
-            self.files,
-            entry,
-            leading,
-            lambda _: self._start_offset(first),
-        )
+        look = Look(self._start_offset(first), leading, self._sectors_from_index1(entry))
+        stored = settle(self.program, self.files, entry, look)
         if new_session:
             previous = self._session_number()
             self._end_session(previous)
@@ -114,6 +109,14 @@ class _Placer:
         elif not self.tracks:
             self._first_address(entry, leading)
         self._begin(entry, stored, leading)
+
+    def _sectors_from_index1(self, entry: TrackEntry) -> int | None:
+        """Sectors until the next track begins in the same file; None: until the file's end."""
+        position = entry.indexes[1]
+        following = self.program.tracks[self.program.tracks.index(entry) + 1 :]
+        if following and following[0].first.file == position.file:
+            return following[0].first.frames - position.frames
+        return None
 
     def _session_number(self) -> int:
         if self.building is not None:
@@ -127,6 +130,10 @@ class _Placer:
         """Take the indexes of a track, of which `leading` sectors lie before the first."""
         start = self.lba
         building = _Building(entry, stored, virtual=entry.pregap)
+        if entry.pregap and 0 in entry.indexes:
+            self.program.note(
+                entry.indexes[0].line, "PREGAP and INDEX 00 together: the pregap is both"
+            )
         self.building = building
         if entry.pregap:
             self._add(Extent(self.lba, entry.pregap, entry.mode, stored))
@@ -294,7 +301,8 @@ class _Placer:
 
     def _first_address(self, entry: TrackEntry, leading: int) -> None:
         """LBA 0, or what REM MSF says; a PREGAP of two seconds before data is the implied one."""
-        if entry.pregap == SESSION_PREGAP and entry.mode is not TrackMode.AUDIO:
+        implied = entry.address is None and entry.pregap == SESSION_PREGAP
+        if implied and entry.mode is not TrackMode.AUDIO:
             self.program.note(
                 entry.line, "the PREGAP of the first track is the one that every disc has"
             )

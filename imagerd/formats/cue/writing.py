@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write any source of CD sectors as a sheet with raw sectors: .cue, .bin, maybe .cdt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from imagerd.base.digests import Hasher
+from imagerd.base.errors import BadInput
+from imagerd.base.progress import Progress, Task
+from imagerd.disc.layout import Layout, SectorFormat, Track
+from imagerd.disc.source import Sectors, SectorSource
+from imagerd.formats.cue.render import SheetFile, render, stored_raw
+from imagerd.formats.output import Output, hasher, publish, refuse_all
+from imagerd.formats.rawform import Runs, filler, to_raw, unread
+from imagerd.formats.written import TrackDigests, WriteOptions, WrittenImage
+
+BATCH = 512  # sectors of one step: 1.2 MB
+
+
+@dataclass(slots=True)
+class _Job:
+    """What has been written so far."""
+
+    source: SectorSource
+    options: WriteOptions
+    total: int
+    done: int = 0
+    bad: Runs = field(default_factory=Runs)
+    sub_seen: bool = False
+    tracks: list[TrackDigests] = field(default_factory=list)
+
+
+def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Task[WrittenImage]:
+    """Write `source` as the sheet `target`; see `imagerd.formats.write_image`."""
+    _check(source.layout, target)
+    layout = stored_raw(source.layout)
+    files = _plan(layout, target, split=options.split_tracks)
+    cdt = target.with_suffix(".cdt") if layout.cd_text else None
+    others = [cdt] if cdt else []
+    refuse_all([target, *(target.with_name(f.name) for f in files), *others], options)
+    total = sum(len(track.stored_range) for track in layout.tracks)
+    job = _Job(source, options, total)
+    with ExitStack() as stack:
+        outputs = []
+        for file in files:
+            output = Output(target.with_name(file.name), options, stack)
+            outputs.append(output)
+            yield from _write_file(job, file, output, stack)
+        if cdt is not None and layout.cd_text is not None:
+            outputs.append(Output(cdt, options, stack))
+            outputs[-1].write_bytes(layout.cd_text.packs)
+        outputs.append(Output(target, options, stack))
+        sheet = render(layout, files, cdt.name if cdt else None)
+        outputs[-1].write_bytes(sheet.encode("utf-8", "replace"))
+        written = publish(outputs)
+    left_out = tuple(_left_out(layout, sub_seen=job.sub_seen))
+    return WrittenImage(
+        target,
+        "cue",
+        (written[-1], *written[:-1]),
+        tuple(job.tracks),
+        left_out,
+        job.bad.ranges(),
+    )
+
+
+def _check(layout: Layout, target: Path) -> None:
+    if not layout.is_cd:
+        raise BadInput(
+            f"A {layout.medium.value.upper()} has no raw sectors, which {target} would hold;"
+            " write it as .iso."
+        )
+    if layout.start < 0:
+        raise BadInput(f"The disc begins at LBA {layout.start}; a cue sheet begins at 0.")
+    if any(char in target.name for char in '"\r\n'):
+        raise BadInput(f"{target}: a cue sheet cannot name files with quotes or line ends in them.")
+
+
+def _plan(layout: Layout, target: Path, *, split: bool) -> tuple[SheetFile, ...]:
+    """The data files, called as Redump calls them."""
+    tracks = layout.tracks
+    if not split or len(tracks) == 1:
+        return (SheetFile(f"{target.stem}.bin", tracks),)
+    digits = 1 if len(tracks) < 10 else 2
+    return tuple(
+        SheetFile(f"{target.stem} (Track {track.number:0{digits}}).bin", (track,))
+        for track in tracks
+    )
+
+
+def _write_file(job: _Job, file: SheetFile, output: Output, stack: ExitStack) -> Iterator[Progress]:
+    alone = len(file.tracks) == 1  # then the digests of the file are those of the track
+    for track in file.tracks:
+        own = None if alone else hasher(job.options, stack)
+        yield from _write_track(job, track, output, own)
+        if own is not None:
+            job.tracks.append(TrackDigests(track.number, own.digests()))
+    output.finish()
+    if alone and output.digests is not None:
+        job.tracks.append(TrackDigests(file.tracks[0].number, output.digests))
+
+
+def _write_track(job: _Job, track: Track, output: Output, own: Hasher | None) -> Iterator[Progress]:
+    lba, end = track.stored_range.start, track.stored_range.stop
+    while lba < end:
+        block = job.source.read(lba, min(BATCH, end - lba))
+        raw = to_raw(block.data, block.format, track.mode, lba)
+        rows = unread(block)
+        if len(rows):
+            raw = raw.copy()
+            raw[rows] = filler(job.options.fill, raw.shape[1])
+            for row in rows:
+                job.bad.add(lba + int(row))
+        raw = np.ascontiguousarray(raw)
+        output.write(raw)
+        if own is not None:
+            own.update(raw.data.cast("B"))
+        job.sub_seen |= _has_sub(block)
+        job.done += len(block)
+        lba = block.end
+        yield Progress(job.done, job.total, what=f"track {track.number}")
+
+
+def _has_sub(block: Sectors) -> bool:
+    return block.format in (SectorFormat.RAW_SUB, SectorFormat.USER_SUB)
+
+
+def _left_out(layout: Layout, *, sub_seen: bool) -> Iterator[str]:
+    if sub_seen:
+        yield "the subchannel of the source: a cue sheet has no place for it"
+    for track in layout.tracks:
+        if track.isrc and not (len(track.isrc) == 12 and track.isrc.isalnum()):
+            yield f"the ISRC of track {track.number}, which is not one: {track.isrc!r}"

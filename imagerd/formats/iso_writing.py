@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write an .iso: the user data of one data track, or the blocks of a DVD or BD."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from imagerd.base.errors import BadInput
+from imagerd.base.progress import Progress, Task
+from imagerd.disc.layout import Layout, SectorFormat, Track
+from imagerd.disc.source import Bytes2D, Sectors, SectorSource
+from imagerd.formats.output import Output, publish, refuse_all
+from imagerd.formats.rawform import Runs, filler, to_raw, unread
+from imagerd.formats.userdata import UserData
+from imagerd.formats.written import TrackDigests, WriteOptions, WrittenImage
+
+BATCH = 512  # sectors of one step
+_USER = SectorFormat.USER.size
+
+
+@dataclass(slots=True)
+class _Job:
+    source: SectorSource
+    track: Track
+    options: WriteOptions
+    user: UserData
+    bad: Runs = field(default_factory=Runs)
+
+
+def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Task[WrittenImage]:
+    """Write a track of `source` as the .iso `target`; see `imagerd.formats.write_image`."""
+    track = _choose(source.layout, options.track, target)
+    refuse_all([target], options)
+    job = _Job(source, track, options, UserData(track.mode, options.check, options.cut_form2))
+    with ExitStack() as stack:
+        output = Output(target, options, stack)
+        yield from _write(job, output)
+        written = publish([output])
+    digests = written[0].digests
+    return WrittenImage(
+        target,
+        "iso",
+        written,
+        (TrackDigests(track.number, digests),) if digests else (),
+        tuple(_left_out(source.layout, track, job.user)),
+        job.bad.ranges(),
+        job.user.wrong.ranges(),
+        job.user.repaired.ranges(),
+    )
+
+
+def _choose(layout: Layout, number: int | None, target: Path) -> Track:
+    data = [track for track in layout.tracks if track.is_data]
+    if number is not None:
+        data = [track for track in data if track.number == number]
+        if not data:
+            raise BadInput(f"Track {number} is no data track; an .iso cannot hold it.")
+    if not data:
+        raise BadInput(f"The disc holds only audio, which {target} cannot hold; write it as .cue.")
+    return data[0]
+
+
+def _write(job: _Job, output: Output) -> Iterator[Progress]:
+    track = job.track
+    lba, end = max(track.index1, track.stored_range.start), track.stored_range.stop
+    start = lba
+    while lba < end:
+        block = job.source.read(lba, min(BATCH, end - lba))
+        output.write(_user_data(job, block))
+        lba = block.end
+        yield Progress(lba - start, end - start, what=f"track {track.number}")
+
+
+def _user_data(job: _Job, block: Sectors) -> Bytes2D:
+    rows = unread(block)
+    for row in rows:
+        job.bad.add(block.lba + int(row))
+    if block.format is SectorFormat.USER:
+        user = block.data.copy() if len(rows) else block.data
+    elif block.format is SectorFormat.USER_SUB:
+        user = np.ascontiguousarray(block.data[:, :_USER])
+    else:
+        raw = to_raw(block.data, block.format, job.track.mode, block.lba)
+        lost = None
+        if len(rows):
+            lost = np.zeros(len(raw), np.uint8)
+            lost[rows] = 1
+        user = job.user.of(raw, block.lba, lost)
+    if len(rows):
+        user[rows] = filler(job.options.fill, _USER)
+    return np.ascontiguousarray(user)
+
+
+def _left_out(layout: Layout, track: Track, user: UserData) -> Iterator[str]:
+    """What an .iso of `track` does not hold, for people."""
+    others = [other for other in layout.tracks if other is not track]
+    for kind, group in (
+        ("audio", [other for other in others if not other.is_data]),
+        ("data", [other for other in others if other.is_data]),
+    ):
+        if group:
+            numbers = ", ".join(_spans([other.number for other in group]))
+            yield f"{kind} track{'s' if len(group) > 1 else ''} {numbers}"
+    if layout.cd_text is not None:
+        yield "CD-Text"
+    if track.index1 > track.stored_range.start:
+        yield f"{track.index1 - track.stored_range.start} sectors of pregap"
+    if user.cut:
+        yield f"276 bytes of each of {user.cut} form 2 sectors"
+
+
+def _spans(numbers: list[int]) -> Iterator[str]:
+    """1, 2, 3, 5 as "1–3", "5"."""
+    runs = Runs()
+    for number in numbers:
+        runs.add(number)
+    for run in runs.ranges():
+        yield f"{run.start}–{run.stop - 1}" if len(run) > 1 else str(run.start)

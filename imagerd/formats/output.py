@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files of an image while they are written: hashed on the way, named only when all are whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from imagerd.base.digests import Digests, Hasher
+from imagerd.base.errors import NotAvailable
+from imagerd.base.files import AtomicFile, move_into_place, refuse_existing
+from imagerd.disc.source import Bytes2D
+from imagerd.formats.written import WriteOptions, WrittenFile
+
+
+class Output:
+    """One file under a temporary name; `stack` removes it unless `publish` names it."""
+
+    def __init__(self, target: Path, options: WriteOptions, stack: ExitStack) -> None:
+        self.target = target
+        self._options = options
+        self._file = stack.enter_context(AtomicFile(target, overwrite=options.overwrite))
+        self._hasher = hasher(options, stack)
+        self.digests: Digests | None = None
+
+    def write(self, data: Bytes2D) -> None:
+        """Append rows; they may not be changed afterwards."""
+        self.write_bytes(data.data.cast("B"))
+
+    def write_bytes(self, data: bytes | memoryview) -> None:
+        """Append bytes; they may not be changed afterwards."""
+        self._append(memoryview(data))
+        if self._hasher is not None:
+            self._hasher.update(data)
+
+    def _append(self, view: memoryview) -> None:
+        try:
+            while view:
+                view = view[self._file.stream.write(view) :]
+        except OSError as error:
+            raise NotAvailable(f"Cannot write {self.target}: {error.strerror}.") from error
+
+    def finish(self) -> None:
+        """Close the file, on the disk if so asked."""
+        if self._hasher is not None:
+            self.digests = self._hasher.digests()
+            self._hasher = None
+        if not self._options.sync:
+            self._file.stream.close()
+            return
+        try:
+            self._file.finish()
+        except OSError as error:
+            raise NotAvailable(f"Cannot write {self.target}: {error.strerror}.") from error
+
+    def name(self) -> WrittenFile:
+        """Give the finished file its name."""
+        move_into_place(self._file.part, self.target, overwrite=self._options.overwrite)
+        return WrittenFile(self.target, self.digests)
+
+
+def hasher(options: WriteOptions, stack: ExitStack) -> Hasher | None:
+    """A hasher in threads of its own, ended with `stack`; None where hashing is off."""
+    if not options.hash:
+        return None
+    made = Hasher(threads=True)
+    stack.callback(made.close)
+    return made
+
+
+def refuse_all(targets: Sequence[Path], options: WriteOptions) -> None:
+    """Raise `AlreadyThere` before any work if one of the files exists and may not be replaced."""
+    for target in targets:
+        refuse_existing(target, overwrite=options.overwrite)
+
+
+def publish(outputs: Sequence[Output]) -> tuple[WrittenFile, ...]:
+    """Name all files, in this order: let the sheet be last, so that it never names what is not."""
+    for output in outputs:
+        output.finish()
+    return tuple(output.name() for output in outputs)
