@@ -7,7 +7,6 @@ that takes every opcode (module sg). A drive has either or both.
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 from dataclasses import dataclass
@@ -44,9 +43,9 @@ class Sysfs:
     block: Path | None
 
     @classmethod
-    def of_node(cls, fd: int, node: Path, *, sys: Path = _SYS, dev: Path = _DEV) -> Sysfs:
-        """Find the SCSI device of an open node by its name (a link is followed)."""
-        generic = stat.S_ISCHR(os.fstat(fd).st_mode)
+    def of_node(cls, node: Path, *, sys: Path = _SYS, dev: Path = _DEV) -> Sysfs:
+        """Find the SCSI device of a node by its name (a link is followed)."""
+        generic = stat.S_ISCHR(node.stat().st_mode)
         name = node.resolve().name
         base = sys / "class/scsi_generic" if generic else sys / "block"
         folder = base / name / "device"

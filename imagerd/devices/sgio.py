@@ -105,7 +105,7 @@ class SgTransport:
         self._fd = _open(node, exclusive=exclusive)
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
-            sysfs = Sysfs.of_node(self._fd, node)
+            sysfs = Sysfs.of_node(node)
             if exclusive and sysfs.is_generic and sysfs.block is not None:
                 self._guard = _open(sysfs.block, exclusive=True)
             limit = limit_of(sysfs) or _reserved_size(self._fd) or DEFAULT_TRANSFER
@@ -217,16 +217,14 @@ class SgTransport:
 def _open(node: Path, *, exclusive: bool) -> int:
     flags = os.O_RDWR | os.O_EXCL if exclusive else os.O_RDONLY
     try:
-        fd = os.open(node, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+        mode = node.stat().st_mode
+        if not (stat.S_ISBLK(mode) or stat.S_ISCHR(mode)):
+            raise NotAvailable(f"{node} is not a device; name a drive such as /dev/sr0.")
+        return os.open(node, flags | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if error.errno in _GONE:
             raise DriveLost(f"{node} has no drive behind it: it was unplugged.") from error
         raise NotAvailable(refusal(node, error)) from error
-    mode = os.fstat(fd).st_mode
-    if not (stat.S_ISBLK(mode) or stat.S_ISCHR(mode)):
-        os.close(fd)
-        raise NotAvailable(f"{node} is not a device; name a drive such as /dev/sr0.")
-    return fd
 
 
 def _reserved_size(fd: int) -> int | None:
