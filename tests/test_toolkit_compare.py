@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_exactly_the_changed_sectors_are_reported(lbas: set[int], column: int) -
     assert result.first_difference == min(lbas, default=None)
     for track in result.tracks:
         ranges = track.different.ranges
-        assert all(a.stop < b.start for a, b in zip(ranges, ranges[1:], strict=False))
+        assert all(a.stop < b.start for a, b in itertools.pairwise(ranges))
 
 
 @settings(max_examples=40, deadline=None)

@@ -56,12 +56,17 @@ class HashResult:
 def hash_source(
     source: SectorSource, files: Sequence[Path] = (), *, whole: bool = False
 ) -> Task[HashResult]:
-    """Hash the tracks of `source`, the `files` it is made of and, if asked, the whole disc."""
+    """Hash the tracks of `source`, the `files` it is made of and, if asked, the whole disc.
+
+    What has no files (a drive) is always hashed as a whole.
+    """
     tracks = source.layout.tracks
     sizes = [len(track.stored_range) * track.stored.size for track in tracks]
     work = _Work(source, sum(sizes))
     echoes = _echoes(files, sizes)
-    joined = Hasher(threads=True) if len(tracks) > 1 and (whole or echoes.whole) else None
+    whole = whole or not files
+    wanted = len(tracks) > 1 and (whole or echoes.whole is not None)
+    joined = Hasher(threads=True) if wanted else None
     hashed: list[TrackHash] = []
     try:
         for at, track in enumerate(tracks):
@@ -78,7 +83,7 @@ def hash_source(
     return HashResult(
         tracks=tuple(hashed),
         files=done,
-        whole=total if whole or not files else None,
+        whole=total if whole else None,
         unreadable=Extent.of(work.unreadable),
     )
 

@@ -123,7 +123,7 @@ def _summary(layout: Layout, tallies: list[Tally], size: int) -> SectorsVerdict:
     return SectorsVerdict(
         ok=not any(track.bad for track in tracks),
         sectors=sum(track.sectors for track in tracks),
-        proven=sum(track.good + track.wrong_parity.count for track in tracks),
+        proven=sum(track.good for track in tracks),
         bytes=size,
         tracks=tracks,
     )
@@ -165,7 +165,7 @@ def _remark(track: Track, tally: Tally) -> str:
     if not is_provable(track):
         return f"sectors of {track.stored.size} bytes carry no proof: only reading was tested"
     if tally.counts[Verdict.UNPROVEN]:
-        return "mode 0 and formless mode 2 sectors carry no EDC"
+        return "formless mode 2 sectors carry no EDC"
     if tally.counts[Verdict.NOT_COMPUTED]:
         return "form 2 sectors without EDC (legal) carry no proof"
     return ""
