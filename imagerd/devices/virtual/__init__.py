@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The virtual drive: an MMC target over any sector source, with planned faults."""
+"""Virtual drives: an MMC target over any sector source, with planned faults.
+
+`target.VirtualDrive` in this process, or `host` and `client` with a socket between them.
+"""

@@ -11,14 +11,14 @@ import tomllib
 from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from imagerd.base.errors import BadInput, NotAvailable
 
-C2_POINTERS = 294  # one bit for each of 2352 bytes
-C2_AND_BLOCK_ERROR = 296  # the same, with a block error byte and a pad byte
+C2_POINTERS: Final = 294  # one bit for each of 2352 bytes
+C2_AND_BLOCK_ERROR: Final = 296  # the same, with a block error byte and a pad byte
 
 _ONE_X = 176.4  # kB/s of a CD at 1x
 

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a virtual drive remembers between commands: tray and lock, medium, events, settings."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from imagerd.devices.scsi import Sense
+from imagerd.devices.virtual.answers import (
+    BECOMING_READY,
+    INCOMPATIBLE_MEDIUM,
+    MEDIUM_CHANGED,
+    NO_MEDIUM_TRAY_CLOSED,
+    NO_MEDIUM_TRAY_OPEN,
+    RESET,
+)
+from imagerd.devices.virtual.clock import Clock
+from imagerd.devices.virtual.disc import Disc
+from imagerd.devices.virtual.faultbook import FaultBook, Outcome
+from imagerd.devices.virtual.faults import NO_FAULTS, FaultPlan, SectorFault
+from imagerd.devices.virtual.modepages import ModePages
+from imagerd.devices.virtual.profile import DriveProfile
+from imagerd.devices.virtual.toc import TocReplies
+from imagerd.disc.source import SectorSource
+
+_POLL = 0.25  # seconds that pass, in simulated time, while someone asks whether it is ready yet
+
+
+class MediaEvent(IntEnum):
+    """Events of the media class (MMC-6, table 286)."""
+
+    NONE = 0
+    EJECT_REQUEST = 1
+    NEW_MEDIA = 2
+    REMOVAL = 3
+
+
+class Buffer:
+    """The drive's read buffer: one stretch of sectors, the last ones read.
+
+    The bytes themselves come from the disc again; only those of sectors that were read wrong are
+    kept (as their `Outcome`): the same error comes out of the buffer again.
+    """
+
+    __slots__ = ("capacity", "end", "spoiled", "start")
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.drop()
+
+    def drop(self) -> None:
+        """Forget all."""
+        self.start = self.end = 0
+        self.spoiled: dict[int, Outcome] = {}
+
+    def held(self, lba: int, count: int) -> int:
+        """How many of `count` sectors from `lba` on are held."""
+        return min(self.end - lba, count) if self.start <= lba < self.end else 0
+
+    def put(self, lba: int, count: int) -> None:
+        """Sectors just read. They continue the stretch or replace it."""
+        if not self.start <= lba <= self.end:
+            self.start = lba
+            self.spoiled.clear()
+        self.end = lba + count
+        self.start = max(self.start, self.end - self.capacity)
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A medium in the drive, with all that was derived from it when it went in."""
+
+    disc: Disc
+    book: FaultBook
+    toc: TocReplies
+    buffer: Buffer
+    ready_at: float
+    what: str = ""  # for whoever asks which image it is
+    hang: SectorFault | None = field(default=None)
+
+
+class DriveState:
+    """Tray, lock, events and settings of one drive; the command handlers work on this."""
+
+    def __init__(self, profile: DriveProfile, clock: Clock) -> None:
+        self.profile = profile
+        self.clock = clock
+        self.loaded: Loaded | None = None
+        self.tray_open = False
+        self.locked = False
+        self.persistent = False
+        self.attentions: deque[Sense] = deque()
+        self.media_events: deque[MediaEvent] = deque()
+        self.operational_changes = 0
+        self.head = 0
+        self.reset_settings()
+
+    def reset_settings(self) -> None:
+        """Speeds and mode pages as after power on."""
+        self.speed = self.profile.cd_speed
+        self.modes = ModePages()
+
+    @property
+    def block_speed(self) -> int:
+        """kB/s at which the present medium is read."""
+        if self.loaded is None or self.loaded.disc.is_cd:
+            return self.speed
+        medium = self.loaded.disc.layout.medium.value
+        return self.profile.bd_speed if medium == "bd" else self.profile.dvd_speed
+
+    # -- media and tray -------------------------------------------------------------------
+
+    def insert(self, source: SectorSource, plan: FaultPlan = NO_FAULTS, what: str = "") -> None:
+        """Put a medium on the tray and close it; what was there is taken out."""
+        self.take_out()
+        disc = Disc(source, self.profile)
+        self.loaded = Loaded(
+            disc,
+            FaultBook(plan, self.profile.give_up),
+            TocReplies(disc.layout),
+            Buffer(self.profile.cache_kb * 1024 // disc.size),
+            self.clock.now + self.profile.spin_up,
+            what,
+        )
+        self.tray_open = False
+        self._new_media()
+
+    def take_out(self) -> None:
+        """Take the medium off the tray, closing its source. The tray stays where it is."""
+        if self.loaded is None:
+            return
+        was_inside = not self.tray_open
+        self.loaded.disc.close()
+        self.loaded = None
+        if was_inside:
+            self._removed()
+
+    def open_tray(self) -> None:
+        """Open the tray, whatever the lock says. The medium lies on it."""
+        if self.tray_open:
+            return
+        self.tray_open = True
+        self.locked = self.persistent = False
+        self._removed()
+
+    def close_tray(self) -> None:
+        """Close the tray; a medium that lies on it is loaded anew."""
+        if not self.tray_open:
+            return
+        self.tray_open = False
+        if self.loaded is not None:
+            self.loaded.ready_at = self.clock.now + self.profile.spin_up
+            self._new_media()
+
+    def press_eject(self) -> bool:
+        """The button. Whether the tray has moved; locked, it is an event for the host."""
+        if self.tray_open:
+            self.close_tray()
+        elif self.locked:
+            self.media_events.append(MediaEvent.EJECT_REQUEST)
+            return False
+        else:
+            self.open_tray()
+        return True
+
+    def power_on(self) -> None:
+        """As after a reset or when plugged in again."""
+        self.locked = self.persistent = False
+        self.reset_settings()
+        self.media_events.clear()
+        self.attentions.clear()
+        self.attentions.append(RESET)
+        self.head = 0
+        if self.loaded is not None:
+            self.loaded.buffer.drop()
+
+    def _new_media(self) -> None:
+        self.media_events.append(MediaEvent.NEW_MEDIA)
+        self.operational_changes += 1
+        self.head = 0
+        if MEDIUM_CHANGED not in self.attentions:
+            self.attentions.append(MEDIUM_CHANGED)
+        if self.loaded is not None:
+            self.loaded.buffer.drop()
+
+    def _removed(self) -> None:
+        self.media_events.append(MediaEvent.REMOVAL)
+        self.operational_changes += 1
+        if MEDIUM_CHANGED in self.attentions:
+            self.attentions.remove(MEDIUM_CHANGED)
+
+    # -- readiness ------------------------------------------------------------------------
+
+    @property
+    def present(self) -> Loaded | None:
+        """The medium, if the tray is closed over one."""
+        return None if self.tray_open else self.loaded
+
+    def not_ready(self) -> Sense | None:
+        """Why a command that needs a medium cannot be carried out now, or None."""
+        if self.tray_open:
+            return NO_MEDIUM_TRAY_OPEN
+        if self.loaded is None:
+            return NO_MEDIUM_TRAY_CLOSED
+        if self.clock.now < self.loaded.ready_at:
+            self.clock.spend(_POLL)
+            return BECOMING_READY
+        return None if self.loaded.disc.readable else INCOMPATIBLE_MEDIUM
+
+    @property
+    def usable(self) -> Loaded | None:
+        """The medium, if it is ready and of a kind that the drive reads."""
+        loaded = self.present
+        if loaded is None or self.clock.now < loaded.ready_at or not loaded.disc.readable:
+            return None
+        return loaded
