@@ -167,3 +167,22 @@ def test_a_full_disk_is_told_and_keeps_what_was_there(tmp_path: Path) -> None:
         with pytest.raises(NotAvailable, match="cannot be written: database or disk is full"):
             catalog.events.append("long", "x", {"text": "x" * 1_000_000})
         assert len(catalog.images.search()) == 1
+
+
+def test_the_queries_of_the_page_work(tmp_path: Path) -> None:
+    page = Path(__file__).parent.parent / "docs" / "catalog.md"
+    queries = page.read_text().split("```sql\n")[1].split("```")[0].split(";\n")
+    with open_catalog(tmp_path) as catalog:
+        an_image(catalog, "A")
+        an_image(catalog, "B")
+    raw = sqlite3.connect(tmp_path / "catalog.sqlite")
+    answers = [raw.execute(query).fetchall() for query in queries if query.strip()]
+    raw.close()
+    assert answers[0] == [("GAME", 2)]
+    assert len(answers) == 3
+
+
+def test_the_page_tells_every_table(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "catalog.md").read_text()
+    for name in Base.metadata.tables:
+        assert f"| `{name}` |" in page
