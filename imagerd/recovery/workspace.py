@@ -246,6 +246,15 @@ class Workspace:
         return rows
 
 
+def is_busy(folder: Path) -> bool:
+    """Whether a process works on the job in `folder` just now."""
+    try:
+        os.close(_locked(folder))
+    except NotAvailable:
+        return (folder / "lock").exists()
+    return False
+
+
 def states_of(attempt: Attempt) -> States:
     """The runs of an attempt as an array of one state a sector."""
     counts = [count for count, _ in attempt.runs]
