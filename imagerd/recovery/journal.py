@@ -185,15 +185,15 @@ def _body(record: Record) -> tuple[RecordType, int, bytes]:
         head = _ATTEMPT.pack(
             record.lba,
             record.count,
-            int(record.time * 1000),
-            min(int(record.seconds * 1e6), 0xFFFFFFFF),
+            round(record.time * 1000),
+            min(round(record.seconds * 1e6), 0xFFFFFFFF),
             record.why,
             *(record.sense or _NO_SENSE),
             record.approach,
         )
         return RecordType.ATTEMPT, record.flags, head + runs
     if isinstance(record, Barrier):
-        return RecordType.BARRIER, 0, _BARRIER.pack(int(record.time * 1000), record.boot)
+        return RecordType.BARRIER, 0, _BARRIER.pack(round(record.time * 1000), record.boot)
     return RecordType.NOTE, 0, record.kind.encode() + b"\0" + record.body
 
 

@@ -92,10 +92,13 @@ class SectorMap:
 
         With a single state, `count` sectors are raised. Sectors outside the areas stay outside.
         """
-        length = (1 if count is None else count) if isinstance(states, SectorState) else len(states)
+        if isinstance(states, SectorState):
+            length, new = 1 if count is None else count, np.asarray(states, np.uint8)
+        else:
+            length, new = len(states), states
         window = self._slice(lba, length)
         before = np.bincount(window, minlength=_OUTSIDE + 1)
-        np.maximum(window, states, out=window)
+        np.maximum(window, new, out=window)
         after = np.bincount(window, minlength=_OUTSIDE + 1)
         self._counts += (after - before)[: len(self._counts)]
 
