@@ -24,7 +24,7 @@ from imagerd.disc.layout import Layout
 from imagerd.disc.source import Bytes2D
 from imagerd.sectors.subchannel import q_crc_ok, q_of
 
-C2_SIZE = 294  # of the 296 of some drives, the first 294 are the pointers
+C2_SIZE = 294
 _SAMPLE = 8  # sectors read for one trial
 
 
@@ -82,6 +82,23 @@ class ReadFeatures:
 NO_FEATURES = ReadFeatures()
 
 
+def pointers(zone: Bytes2D) -> Bytes2D:
+    """The 294 bytes of C2 pointers, copied out of a C2 zone of 294 or 296 bytes (n, size).
+
+    The two bytes more are a block error byte (all pointers OR-ed) and a pad byte: first by MMC-6,
+    but some drives put them last. A zone tells by itself which it is, as soon as a bit is set.
+    """
+    if zone.shape[1] == C2_SIZE:
+        return zone.copy()
+    first = zone[:, 2:].copy()
+    last = zone[:, :C2_SIZE]
+    trails = (zone[:, C2_SIZE] == np.bitwise_or.reduce(last, axis=1)) & (zone[:, C2_SIZE + 1] == 0)
+    leads = (zone[:, 0] == np.bitwise_or.reduce(first, axis=1)) & (zone[:, 1] == 0)
+    swapped = trails & ~leads
+    first[swapped] = last[swapped]
+    return first
+
+
 def probe(link: Link, layout: Layout) -> ReadFeatures:
     """Find out on a few good sectors of the disc; `NO_FEATURES` if none can be read."""
     for lba in _candidates(layout):
@@ -122,7 +139,7 @@ def _probe_at(link: Link, lba: int) -> ReadFeatures | None:
     for field in (ErrorField.C2, ErrorField.C2_BLOCK):
         records = _read(link, ReadCd(lba, _SAMPLE, error=field))
         if records is not None:
-            if records[:, RAW : RAW + C2_SIZE].any():
+            if records[:, RAW:].any():
                 return None
             error = field
             break
@@ -152,6 +169,6 @@ def _probe_order(link: Link, lba: int, error: ErrorField) -> tuple[bool, bool]:
     standard, swapped = _valid_q(records, RAW + error.size), _valid_q(records, RAW)
     if standard != swapped:
         return True, swapped > standard
-    c2_first = not records[:, RAW : RAW + C2_SIZE].any()
-    sub_first = not records[:, RAW + SUB_RAW : RAW + SUB_RAW + C2_SIZE].any()
+    c2_first = not records[:, RAW : RAW + error.size].any()
+    sub_first = not records[:, RAW + SUB_RAW :].any()
     return c2_first != sub_first, sub_first

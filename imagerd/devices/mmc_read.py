@@ -42,7 +42,7 @@ class ErrorField(IntEnum):
 
     NONE = 0x00
     C2 = 0x02  # 294 bytes
-    C2_BLOCK = 0x04  # 294 bytes, block error byte, padding
+    C2_BLOCK = 0x04  # block error byte, pad byte, 294 bytes
 
     @property
     def size(self) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from imagerd.devices.features import C2_SIZE, ReadFeatures
+from imagerd.devices.features import ReadFeatures, pointers
 from imagerd.devices.link import Link
 from imagerd.devices.mmc_read import (
     RAW,
@@ -212,7 +212,7 @@ class SectorReader:
         states: States = np.full(len(records), SectorState.READ, np.uint8)
         c2 = sub = None
         if c2_at:
-            c2 = records[:, c2_at : c2_at + C2_SIZE].copy()
+            c2 = pointers(records[:, c2_at : c2_at + self._features().c2_size])
             states[c2.any(axis=1)] = SectorState.SUSPECT
         if sub_at:
             sub = records[:, sub_at : sub_at + SUB_RAW].copy()
