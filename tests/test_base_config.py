@@ -175,6 +175,27 @@ def test_a_plain_user_has_xdg_folders(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert runtime.daemon.socket == Path("/run/user/1000/imagerd/imagerd.sock")
 
 
+def test_a_client_means_the_daemon_that_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    system, user = tmp_path / "system", tmp_path / "user"
+    environ = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(user)}
+    environ["RUNTIME_DIRECTORY"] = str(system)
+
+    def runtime(*, client: bool = True) -> Path:
+        return load_config(None, environ, client=client).daemon.runtime
+
+    assert runtime() == user / "imagerd"
+    system.mkdir()
+    (system / "imagerd.sock").touch()
+    assert runtime() == system
+    assert runtime(client=False) == user / "imagerd"
+    (user / "imagerd").mkdir(parents=True)
+    (user / "imagerd/imagerd.sock").touch()
+    assert runtime() == user / "imagerd"
+
+
 def test_a_service_has_the_systems_folders() -> None:
     environ = {"STATE_DIRECTORY": "/var/lib/imagerd", "RUNTIME_DIRECTORY": "/run/imagerd"}
     config = parse_config("", environ=environ)

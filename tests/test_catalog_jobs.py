@@ -118,7 +118,9 @@ def test_the_machine_has_no_dead_ends_and_no_way_out_of_done(
     if before in states.OPEN and after in (JobState.CANCELLED, JobState.FAILED):
         assert allowed
     if before in states.ENDED:
-        assert allowed == (after is JobState.QUEUED and before in states.RETRYABLE)
+        assert allowed == (after is JobState.QUEUED and before is not JobState.DONE)
+    if before in states.RETRYABLE:
+        assert states.may_follow(before, JobState.QUEUED)
     if after in states.FINISHED:
         assert allowed == (before is JobState.VERIFYING)
     if before is after:
@@ -153,7 +155,14 @@ def test_cancelling_leaves_an_ended_job_as_it_ended(catalog: Catalog) -> None:
     assert catalog.jobs.cancel(a_job(catalog).id).state is JobState.CANCELLED
 
 
-def test_there_is_nothing_to_retry_of_a_done_or_open_job(catalog: Catalog) -> None:
+def test_a_paused_or_waiting_job_can_be_set_going(catalog: Catalog) -> None:
+    for state in (JobState.PAUSED, JobState.WAITING):
+        job = a_job(catalog, JobState.READING)
+        catalog.jobs.set_state(job.id, state, error="Why.")
+        assert catalog.jobs.retry(job.id).state is JobState.QUEUED
+
+
+def test_there_is_nothing_to_retry_of_a_job_that_is_done_or_at_work(catalog: Catalog) -> None:
     for job in (catalog.jobs.get(an_image(catalog, "A").job_id), a_job(catalog)):
         with pytest.raises(BadInput, match="nothing to try again"):
             catalog.jobs.retry(job.id)

@@ -60,6 +60,7 @@ __all__ = [
 ]
 
 SYSTEM_FILE = Path("/etc/imagerd/imagerd.toml")
+SOCKET = "imagerd.sock"  # in the runtime folder
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -90,15 +91,21 @@ class Places:
         return cls(state, runtime, data / "images")
 
 
-def load_config(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
+def load_config(
+    path: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    client: bool = False,
+) -> Config:
     """Find, read and check the configuration.
 
-    Raises `NotAvailable` for a file that was named but cannot be read, `BadInput` for its content.
+    Without a file, a `client` that a plain user runs means the system's daemon if that runs and
+    the user's own does not. Raises `NotAvailable` for a file that was named but cannot be read, `BadInput` for its content.
     """
     named = path or (Path(environ["IMAGERD_CONFIG"]) if environ.get("IMAGERD_CONFIG") else None)
     file = named or _found(environ)
     if file is None:
-        return parse_config("", environ=environ)
+        return parse_config("", environ=environ, client=client)
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
@@ -109,12 +116,16 @@ def load_config(path: Path | None = None, environ: Mapping[str, str] = os.enviro
 
 
 def parse_config(
-    text: str, *, file: Path | None = None, environ: Mapping[str, str] = os.environ
+    text: str,
+    *,
+    file: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    client: bool = False,
 ) -> Config:
     """Check the TOML `text`. Relative paths in it are relative to the folder of `file`."""
     reader = _Reader(file)
     tables = reader.tables(text)
-    places = _places(file, environ)
+    places = _places(file, environ, client=client)
     _fill(tables, places, environ)
     catalog = reader.convert(tables["catalog"], CatalogConfig, "catalog")
     return Config(
@@ -182,10 +193,19 @@ def _is_service(environ: Mapping[str, str]) -> bool:
     return os.geteuid() == 0 or "STATE_DIRECTORY" in environ
 
 
-def _places(file: Path | None, environ: Mapping[str, str]) -> Places:
+def _places(file: Path | None, environ: Mapping[str, str], *, client: bool) -> Places:
+    system = Places.of_system(environ)
     if file == SYSTEM_FILE or _is_service(environ):
-        return Places.of_system(environ)
-    return Places.of_user(environ)
+        return system
+    user = Places.of_user(environ)
+    if client and file is None and _lives(system) and not _lives(user):
+        return system
+    return user
+
+
+def _lives(places: Places) -> bool:
+    """Whether a daemon has its socket there."""
+    return os.path.lexists(places.runtime / SOCKET)
 
 
 def _fill(tables: dict[str, object], places: Places, environ: Mapping[str, str]) -> None:
@@ -198,7 +218,7 @@ def _fill(tables: dict[str, object], places: Places, environ: Mapping[str, str])
     if isinstance(daemon, dict):
         daemon.setdefault("state", str(places.state))
         daemon.setdefault("runtime", str(places.runtime))
-        daemon.setdefault("socket", f"{daemon['runtime']}/imagerd.sock")
+        daemon.setdefault("socket", f"{daemon['runtime']}/{SOCKET}")
         if environ.get("IMAGERD_SOCKET"):
             daemon["socket"] = str(Path(environ["IMAGERD_SOCKET"]).absolute())
     if isinstance(catalog, dict):

@@ -83,9 +83,9 @@ class Jobs:
             return rows.job_of(row)
 
     def retry(self, job_id: str) -> Job:
-        """Queue an ended job again; its workspace and what it read stay.
+        """Queue a job that ended, paused or waits; its workspace and what it read stay.
 
-        Raises `BadInput` for one that is open, or done.
+        Raises `BadInput` for one that is at work, queued, or done.
         """
         with self._database.write() as session:
             row = _row(session, job_id, self._database.name)

@@ -21,7 +21,7 @@ WORKING = frozenset({S.IDENTIFYING, S.READING, S.WRITING, S.VERIFYING})
 OPEN = WORKING | {S.QUEUED, S.PAUSED, S.WAITING}
 ENDED = frozenset(S) - OPEN
 FINISHED = frozenset({S.DONE, S.PARTIAL})  # there is an image
-RETRYABLE = ENDED - {S.DONE}
+RETRYABLE = (ENDED | {S.PAUSED, S.WAITING}) - {S.DONE}  # what a person may set going again
 
 _ALWAYS = frozenset({S.QUEUED, S.IDENTIFYING, S.PAUSED, S.CANCELLED, S.FAILED})
 
