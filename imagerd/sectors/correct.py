@@ -125,12 +125,10 @@ def _is_elsewhere(sector: Sector, header: Sector) -> bool:
 
 
 def _forms(sector: Sector, mode: int) -> tuple[bool, ...]:
-    """Whether to take it for form 2, in the order of trying; two equal subheaders are sure."""
+    """Whether to take it for form 2, in the order of trying: damage may hide the form."""
     if mode == 1:
         return (False,)
-    form2 = bool(sector[SUBMODE] & FORM2_BIT)
-    copies = sector[SUBHEADER : SUBHEADER + 4], sector[SUBHEADER + 4 : SUBHEADER + 8]
-    return (form2,) if np.array_equal(*copies) else (False, True)
+    return (True, False) if sector[SUBMODE] & FORM2_BIT else (False, True)
 
 
 def _form2(sector: Sector) -> Sector | None:
