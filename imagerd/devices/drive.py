@@ -26,6 +26,7 @@ from imagerd.devices.mmc_config import (
     GetMediaEvent,
     MediaEvent,
     MediaEventCode,
+    medium_of,
 )
 from imagerd.devices.mmc_info import DiscInformation, ReadDiscInformation, ReadIsrc, ReadMcn
 from imagerd.devices.mmc_modes import (
@@ -152,6 +153,11 @@ class OpticalDrive:
     def configuration(self) -> Configuration | None:
         """Profile and features, None from a drive that is older than MMC-2."""
         return self.link.try_ask(GetConfiguration())
+
+    def current_medium(self) -> Medium | None:
+        """The family of the disc as the drive names it, without identifying it; None for none."""
+        found = self.link.try_ask(GetConfiguration(scope=1))
+        return None if found is None else medium_of(found.profile)
 
     def capabilities(self) -> Capabilities | None:
         """Mode page 2Ah: what the drive claims. `probe_read_features` tells what it does."""
@@ -309,11 +315,19 @@ class OpticalDrive:
         """Sectors that one `attempt` may ask for."""
         return self._sectors().max_sectors(stored)
 
+    def next_cut(self, lba: int) -> int:
+        """Where audio and data meet next after `lba`, or its pause begins, or the session ends.
+
+        Many drives refuse a command that reaches across, with 05/64/00, after the good part.
+        """
+        return self._sectors().next_cut(lba)
+
     def attempt(self, request: ReadRequest) -> ReadResult:
         """ONE command to read, no retries; sees first to what a reset may have left.
 
-        Medium errors are in the result. Raises `WrongDisc`, `DriveLost`, and `ValueError` for
-        more than `max_sectors`.
+        Medium errors are in the result, also that the medium is gone or was changed (sense 02/3A,
+        06/28); after that `WrongDisc` is raised until `identify` is called. Raises `NoMedium`,
+        `DriveLost`, and `ValueError` for more than `max_sectors`.
         """
         reader = self._sectors()
         if self.link.doubtful or self.link.settings_lost:
@@ -351,7 +365,10 @@ class OpticalDrive:
 
     def _settle(self) -> bool:
         """Wait for the drive, compare the disc if it was reset, repeat our settings."""
-        ready = self.wait_ready(_SETTLE) is DriveStatus.READY
+        status = self.wait_ready(_SETTLE)
+        if status in (DriveStatus.EMPTY, DriveStatus.TRAY_OPEN):
+            raise NoMedium(f"The disc is gone from {self.address}; put it back and try again.")
+        ready = status is DriveStatus.READY
         if ready and self.link.doubtful and self._disc is not None:
             if fingerprint(self.link, self._disc.medium) != self._disc.fingerprint:
                 self.link.media_generation += 1

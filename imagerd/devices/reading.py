@@ -104,8 +104,9 @@ def good_records(reply: Reply, record: int, lba: int, count: int) -> int:
 class SectorReader:
     """Reads the sectors of one identified medium.
 
-    `check` is called before and after every command, and raises if the medium is no longer the
-    same. `settle` waits for a drive that is not ready, and says whether it is worth going on.
+    `check` is called before every command, and raises if the medium is no longer the same (the
+    command that learns of it gives no data, so its fault can be returned). `settle` waits for a
+    drive that is not ready, and says whether it is worth going on.
     """
 
     def __init__(
@@ -155,7 +156,7 @@ class SectorReader:
         done = 0
         while done < size:
             at = lba + done
-            end = min(done + step, size, self._next_cut(at) - lba)
+            end = min(done + step, size, self.next_cut(at) - lba)
             got, fault = self._fill(out[done:end], at)
             done += got
             if fault is not None:
@@ -163,8 +164,8 @@ class SectorReader:
                 done = end
         return Sectors(lba, stored, out, states, faults=tuple(faults))
 
-    def _next_cut(self, lba: int) -> int:
-        """Where the kind of sector may change next: one command must not reach across."""
+    def next_cut(self, lba: int) -> int:
+        """Where the kind of sector may change next: one command had better not reach across."""
         index = bisect_right(self._cuts, lba)
         return self._cuts[index] if index < len(self._cuts) else self._layout.end
 
@@ -195,7 +196,6 @@ class SectorReader:
     ) -> _Transfer:
         self._check()
         reply = self._link.send(command.command())
-        self._check()
         lba, count = request.lba, request.count
         good = good_records(reply, record, lba, count)
         records = np.frombuffer(reply.data, np.uint8, good * record).reshape(good, record)

@@ -105,7 +105,10 @@ def _best_full(full: FullToc, simple: DiscToc | None) -> DiscToc | None:
 
 
 def _agree(one: DiscToc, other: DiscToc) -> bool:
-    return {t.number: t.lba for t in one.tracks} == {t.number: t.lba for t in other.tracks}
+    """Same tracks, starts and end. Format 0 knows no earlier lead-outs."""
+    starts = [{t.number: t.lba for t in toc.tracks} for toc in (one, other)]
+    ends = [max(toc.lead_outs.values()) for toc in (one, other)]
+    return starts[0] == starts[1] and ends[0] == ends[1]
 
 
 def _cross_check(full: DiscToc, simple: DiscToc) -> DiscToc:
