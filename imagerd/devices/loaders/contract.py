@@ -63,7 +63,7 @@ class Claim:
 
     `motion` is that motion (the one that failed, where a verb takes several); `reply` what it
     answered, readable; `code` its own status code, if it gave one; `none_left` whether it says that
-    the source holds no disc.
+    the motion's source holds no disc.
     """
 
     outcome: Outcome

@@ -128,7 +128,7 @@ class GenericSerialLoader:
             announce(step.motion)
             answer = self._move(step.send)
             code = self._code() if answer.outcome is Outcome.REFUSED else None
-            empty = step.source is Place.INPUT and code in self.profile.replies.none_left
+            empty = self.profile.source_empty(step.motion, code)
             claim = Claim(answer.outcome, step.motion, answer.reply, code, empty)
             if not claim.done:
                 return claim

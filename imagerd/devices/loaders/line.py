@@ -123,9 +123,8 @@ class Line:
         True if there was one, which then is in the reject bin. The tray is closed after.
         """
         self.open()
-        claim = self.send(Verb.PROBE, disc)
-        nothing = claim.outcome is Outcome.REFUSED and claim.motion.source is Place.DRIVE
-        if not claim.done and not nothing:
+        claim = self._probe(disc)
+        if not claim.done and not _nothing_there(claim):
             self.hold(
                 f"{self.loader.name} {claim} while it cleared the tray of {self.tray.name};"
                 " look at gripper and tray, then resume."
@@ -136,6 +135,14 @@ class Line:
                 " or the gripper missed; take it out by hand, then resume."
             )
         return claim.done
+
+    def _probe(self, disc: int) -> Claim:
+        """Take the disc from the tray; again where the loader failed without saying why."""
+        for _ in range(self.limits.tries):
+            claim = self.send(Verb.PROBE, disc)
+            if claim.done or claim.none_left or claim.motion.source is not Place.DRIVE:
+                break
+        return claim
 
     def hold(self, sentence: str) -> NoReturn:
         """Stop the line for a person."""
@@ -156,3 +163,13 @@ class Line:
         self._journal.write(entry)
         if self._tell is not None:
             self._tell(entry)
+
+
+def _nothing_there(claim: Claim) -> bool:
+    """Whether the loader finds the tray empty.
+
+    One that gives status codes says so; of one that gives none, a refusal has to do.
+    """
+    if claim.outcome is not Outcome.REFUSED or claim.motion.source is not Place.DRIVE:
+        return False
+    return claim.none_left or claim.code is None

@@ -61,11 +61,12 @@ class Commands(_Strict, frozen=True):
 
 
 class Replies(_Strict, frozen=True):
-    """What it answers: one byte for a move; `none_left` are status codes for an empty source."""
+    """What it answers: one byte for a move; `*_empty` are status codes that say so."""
 
     success: str = "X"
     failure: str = "E"
-    none_left: tuple[int, ...] = (22,)
+    input_empty: tuple[int, ...] = (22,)
+    tray_empty: tuple[int, ...] = (21,)
 
 
 class Quirks(_Strict, frozen=True):
@@ -98,6 +99,12 @@ class Profile(_Strict, frozen=True):
     quirks: Quirks = Quirks()
     timing: Timing = Timing()
     status: dict[str, str] = {}
+
+    def source_empty(self, motion: Motion, code: int | None) -> bool:
+        """Whether status `code` says that there was no disc for `motion` to take."""
+        replies = self.replies
+        empty = {Place.INPUT: replies.input_empty, Place.DRIVE: replies.tray_empty}
+        return code in empty.get(motion.source, ())
 
     def meaning(self, code: int) -> str:
         """What a status code says, in words."""

@@ -178,6 +178,8 @@ class StackRun:
                 )
             if not present:
                 self._doubt(claim, f"{line.tray.name} sees no disc")
+            if not claim.understood:  # it may have taken one of two: never again without a look
+                self._doubt(claim, f"{line.tray.name} still reports a disc")
         self._doubt(claim, f"disc {disc} is still in {line.tray.name}")
 
     def _doubt(self, claim: Claim, but: str) -> None:
