@@ -100,7 +100,8 @@ def load_config(
     """Find, read and check the configuration.
 
     Without a file, a `client` that a plain user runs means the system's daemon if that runs and
-    the user's own does not. Raises `NotAvailable` for a file that was named but cannot be read, `BadInput` for its content.
+    the user's own does not. Raises `NotAvailable` for a file that was named but cannot be read,
+    `BadInput` for its content.
     """
     named = path or (Path(environ["IMAGERD_CONFIG"]) if environ.get("IMAGERD_CONFIG") else None)
     file = named or _found(environ)

@@ -42,6 +42,9 @@ VERBS = (
     Verb("convert", IMAGES, "Write a disc or an image as another kind of image."),
     Verb("hash", IMAGES, "Compute the digests of tracks and files."),
     Verb("drives", DRIVES, "List the optical drives of this machine."),
+    Verb("list", ARCHIVE, "List the images of the archive."),
+    Verb("show", ARCHIVE, "Show all that is known of one image."),
+    Verb("errors", ARCHIVE, "List the bad sectors of an image."),
     Verb("completion", MORE, "Print the completion script for a shell."),
 )
 
