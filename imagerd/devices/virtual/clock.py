@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 _WORTH_SLEEPING = 0.002  # shorter debts are saved up: the kernel cannot sleep less exactly
 
@@ -11,7 +12,8 @@ _WORTH_SLEEPING = 0.002  # shorter debts are saved up: the kernel cannot sleep l
 class Clock:
     """Seconds that a drive has spent. `scale` of them pass in reality for each simulated one.
 
-    0 (the default) never sleeps: replies only say how long they would have taken. 1 is real time.
+    0 (the default) never sleeps: replies only say how long they would have taken, and `now` is
+    the sum of that. 1 is real time; then (and for any scale above 0) `now` also goes on by itself.
     `wake` ends a sleep at once, from any thread: the plug was pulled.
     """
 
@@ -19,12 +21,20 @@ class Clock:
         self.scale = scale
         self._now = 0.0
         self._debt = 0.0
+        self._began = time.monotonic()
         self._woken = threading.Event()
 
     @property
     def now(self) -> float:
         """Simulated seconds since the drive was made."""
+        if self.scale > 0:
+            return (time.monotonic() - self._began) / self.scale
         return self._now
+
+    def idle(self, seconds: float) -> None:
+        """Let simulated time go on while a host only asks whether something is done yet."""
+        if self.scale <= 0:
+            self._now += seconds
 
     def spend(self, seconds: float) -> None:
         """Let `seconds` pass."""

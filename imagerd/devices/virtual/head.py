@@ -62,13 +62,13 @@ def fetch(
 def _read_medium(drive: DriveState, loaded: Loaded, result: Fetched, lba: int, raw: bool) -> None:
     """Read from `lba` to the end of `result` off the disc."""
     count = result.lba + result.count - lba
-    result.seconds += _travel(drive, loaded.disc, lba, count)
+    result.seconds += travel(drive, loaded.disc, lba, count)
     if loaded.book.quiet(lba, count) and not _lost(loaded.disc, lba, count):
         loaded.buffer.put(lba, count)
         drive.head = lba + count - 1
         return
     lost = _lost(loaded.disc, lba, count)
-    speed = drive.block_speed
+    speed = drive.speed
     for at in range(lba, lba + count):
         outcome = loaded.book.attempt(at, speed, approach_of(drive.head, at))
         drive.head = at
@@ -80,14 +80,13 @@ def _read_medium(drive: DriveState, loaded: Loaded, result: Fetched, lba: int, r
                 result.seconds = _NEVER
             if outcome.hang.then != "answer":
                 outcome = Outcome(sense=outcome.hang.sense)
-        if outcome.sense is None:
-            loaded.buffer.put(at, 1)
-            if outcome.damage is not None:
-                loaded.buffer.spoiled[at] = outcome
-            else:
-                loaded.buffer.spoiled.pop(at, None)
         if not _deliver(drive, result, at, outcome, raw):
             return
+        loaded.buffer.put(at, 1)
+        if outcome.damage is not None:
+            loaded.buffer.spoiled[at] = outcome
+        else:
+            loaded.buffer.spoiled.pop(at, None)
 
 
 def _deliver(drive: DriveState, result: Fetched, lba: int, outcome: Outcome, raw: bool) -> bool:
@@ -108,9 +107,9 @@ def _deliver(drive: DriveState, result: Fetched, lba: int, outcome: Outcome, raw
     return True
 
 
-def _travel(drive: DriveState, disc: Disc, lba: int, count: int) -> float:
+def travel(drive: DriveState, disc: Disc, lba: int, count: int) -> float:
     """Seconds to get to `lba` and for `count` sectors to pass by."""
-    seconds = count * disc.size / (drive.block_speed * 1000)
+    seconds = count * disc.size / (drive.speed * 1000)
     distance = lba - drive.head
     if 0 <= distance <= 1:
         return seconds

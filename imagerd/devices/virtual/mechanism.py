@@ -65,10 +65,7 @@ def read_buffer_capacity(drive: DriveState, command: Command) -> Reply:
 
 def set_cd_speed(drive: DriveState, command: Command) -> Reply:
     """SET CD SPEED (MMC-6, 6.37): the drive takes the nearest speed that is not faster."""
-    asked = u16(command.cdb, 2)
-    drive.speed = (
-        drive.profile.cd_speed if asked == _FASTEST else drive.profile.nearest_speed(asked)
-    )
+    drive.asked_speed = u16(command.cdb, 2)
     return GOOD_REPLY
 
 
@@ -82,12 +79,12 @@ def set_streaming(drive: DriveState, command: Command) -> Reply:
     if length != _DESCRIPTOR or len(command.data) < _DESCRIPTOR:
         return refuse(PARAMETER_LIST_LENGTH)
     if command.data[0] & 0x04:  # restore the defaults
-        drive.speed = drive.profile.cd_speed
+        drive.asked_speed = _FASTEST
         return GOOD_REPLY
     size, milliseconds = u32(command.data, 12), u32(command.data, 16)
     if size == 0 or milliseconds == 0:
         return refuse(BAD_PARAMETER)
-    drive.speed = drive.profile.nearest_speed(size * 1000 // milliseconds)
+    drive.asked_speed = size * 1000 // milliseconds
     return GOOD_REPLY
 
 
@@ -99,7 +96,7 @@ def get_performance(drive: DriveState, command: Command) -> Reply:
     loaded = drive.usable
     descriptors = b""
     if kind == 0x00 and not flags & 0x07 and loaded is not None and most:
-        speed = drive.block_speed.to_bytes(4, "big")
+        speed = drive.speed.to_bytes(4, "big")
         descriptors = bytes(4) + speed + (loaded.disc.layout.end - 1).to_bytes(4, "big") + speed
     header = (len(descriptors) + 4).to_bytes(4, "big") + bytes(4)
     return give(command, header + descriptors, 8 + 16 * most)

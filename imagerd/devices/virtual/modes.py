@@ -73,10 +73,9 @@ def capabilities(drive: DriveState) -> bytes:
     # CD-DA commands, accurate stream, R-W, C2, ISRC, MCN
     page[5] = 0x01 | 0x02 | 0x04 | (0x10 if profile.c2_sizes else 0) | 0x20 | 0x40
     page[6] = LOADING[profile.loading] << 5 | 0x08 | 0x01 | (0x02 if drive.locked else 0)
-    fastest = drive.profile.cd_speed if drive.block_speed == drive.speed else drive.block_speed
-    page[8:10] = min(fastest, 0xFFFF).to_bytes(2, "big")
+    page[8:10] = min(drive.top_speed, 0xFFFF).to_bytes(2, "big")
     page[12:14] = min(profile.cache_kb, 0xFFFF).to_bytes(2, "big")
-    page[14:16] = min(drive.block_speed, 0xFFFF).to_bytes(2, "big")
+    page[14:16] = min(drive.speed, 0xFFFF).to_bytes(2, "big")
     return bytes(page)
 
 

@@ -7,6 +7,7 @@ A record is the main channel, then C2 pointers, then subchannel; a profile can s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 
@@ -42,9 +43,17 @@ _LAST_TYPE = 5
 _D8_FORMS = {0: (True, 0, 0), 1: (True, 0, 2), 2: (True, 0, 1), 3: (False, 0, 1), 8: (True, 294, 1)}
 
 
+class Shape(Enum):
+    """How the main channel comes."""
+
+    SELECTED = "selected"  # the parts asked for
+    SCRAMBLED = "scrambled"  # as audio: data scrambled, all moved by the read offset
+    PLAIN = "plain"  # data asked for as audio, by a drive that descrambles it all the same
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a reading command asks for. `main`: byte 9's bits, or None for all as audio."""
+    """What a reading command asks for. `main`: the bits of byte 9 for the main channel."""
 
     lba: int
     count: int
@@ -115,20 +124,28 @@ def _transfer(drive: DriveState, command: Command, request: Request) -> Reply:
     reach = disc.area_at(request.lba + request.count - 1)
     if disc.area_at(request.lba) is None or reach is None:
         return blame(OUT_OF_RANGE, request.lba)
-    readable, ends_with, as_audio = _readable(drive, disc, request)
+    readable, ends_with, shape = _readable(drive, disc, request)
     if readable == 0:
         return blame(ends_with or ILLEGAL_MODE, request.lba)
-    if not as_audio and not _legal(disc, request, readable):
+    if shape is Shape.SELECTED and not _legal(disc, request, readable):
         return refuse(BAD_FIELD)
     fetched = fetch(drive, loaded, request.lba, readable, raw=_is_raw(request), fua=False)
     data: bytes | memoryview = b""
     if fetched.count:
-        if as_audio:
-            main = damaged(disc.stream(fetched.lba, fetched.count)[0], fetched)
-            data = _records(drive, disc, fetched, request, main[:, : RAW if request.main else 0])
-        else:
-            data = _selected_records(drive, disc, fetched, request)
+        data = _main_and_more(drive, disc, fetched, request, shape)
     return finish(drive, command, fetched, data, ends_with)
+
+
+def _main_and_more(
+    drive: DriveState, disc: Disc, fetched: Fetched, request: Request, shape: Shape
+) -> bytes | memoryview:
+    if shape is Shape.SELECTED:
+        return _selected_records(drive, disc, fetched, request)
+    if shape is Shape.SCRAMBLED:
+        main = damaged(disc.stream(fetched.lba, fetched.count)[0], fetched)
+    else:
+        main = main_channel(disc, fetched)
+    return _records(drive, disc, fetched, request, main[:, : RAW if request.main else 0])
 
 
 def _legal(disc: Disc, request: Request, count: int) -> bool:
@@ -144,34 +161,35 @@ def _is_raw(request: Request) -> bool:
     return request.as_audio or bool(request.main & ~0x10 & MAIN) or request.main == 0
 
 
-def _readable(drive: DriveState, disc: Disc, request: Request) -> tuple[int, Sense | None, bool]:
-    """How many sectors are of the kind asked for, why the next is not, and whether all as audio.
+def _readable(drive: DriveState, disc: Disc, request: Request) -> tuple[int, Sense | None, Shape]:
+    """How many sectors are of the kind asked for, why the next is not, and how they come.
 
     Even where any type is welcome, a command ends where data meets audio (MMC-6, 6.15.2.1).
     """
     if request.as_audio:
         readable, sense = _without_gap(disc, request)
-        return readable, sense, True
+        return readable, sense, Shape.SCRAMBLED
     first = disc.area_at(request.lba)
     is_audio = first is not None and first.track.is_data is False
     if request.type == Kind.CDDA and not is_audio and drive.profile.audio_on_data != "refuse":
         readable, sense = _without_gap(disc, request)
-        return readable, sense, drive.profile.audio_on_data == "scrambled"
+        scrambled = drive.profile.audio_on_data == "scrambled"
+        return readable, sense, Shape.SCRAMBLED if scrambled else Shape.PLAIN
     readable = 0
     while readable < request.count:
         lba = request.lba + readable
         area = disc.area_at(lba)
         if area is None or area.type is AreaType.GAP:
-            return readable, END_OF_USER_AREA, False
+            return readable, END_OF_USER_AREA, Shape.SELECTED
         if area.track.is_data is is_audio:
-            return readable, ILLEGAL_MODE, False
+            return readable, ILLEGAL_MODE, Shape.SELECTED
         here = min(request.count - readable, area.end - lba)
         if request.type > Kind.CDDA or (request.type == Kind.CDDA and not is_audio):
             wrong = np.flatnonzero(disc.kinds(lba, here) != request.type)
             if len(wrong):
-                return readable + int(wrong[0]), ILLEGAL_MODE, False
+                return readable + int(wrong[0]), ILLEGAL_MODE, Shape.SELECTED
         readable += here
-    return readable, None, False
+    return readable, None, Shape.SELECTED
 
 
 def _without_gap(disc: Disc, request: Request) -> tuple[int, Sense | None]:

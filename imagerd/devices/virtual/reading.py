@@ -19,7 +19,7 @@ from imagerd.devices.virtual.answers import (
 )
 from imagerd.devices.virtual.disc import BLOCK, AreaType, Disc, Kind
 from imagerd.devices.virtual.discinfo import loaded_of
-from imagerd.devices.virtual.head import Fetched, fetch, main_channel
+from imagerd.devices.virtual.head import Fetched, fetch, main_channel, travel
 from imagerd.devices.virtual.state import DriveState
 
 _FUA = 0x08
@@ -45,6 +45,16 @@ def read_12(drive: DriveState, command: Command) -> Reply:
     if count == 0 and fua and drive.profile.fua_drops_cache:
         loaded_of(drive).buffer.drop()
     return _read(drive, command, u32(cdb, 2), count, fua=fua)
+
+
+def seek_10(drive: DriveState, command: Command) -> Reply:
+    """SEEK(10): where the head comes from next."""
+    disc, lba = loaded_of(drive).disc, u32(command.cdb, 2)
+    if lba >= disc.layout.end:
+        return blame(OUT_OF_RANGE, lba)
+    seconds = travel(drive, disc, lba, 0)
+    drive.head = lba
+    return Reply(seconds=seconds)
 
 
 def _read(drive: DriveState, command: Command, lba: int, count: int, *, fua: bool) -> Reply:

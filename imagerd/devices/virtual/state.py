@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 
 from imagerd.devices.scsi import Sense
@@ -19,12 +19,14 @@ from imagerd.devices.virtual.answers import (
 from imagerd.devices.virtual.clock import Clock
 from imagerd.devices.virtual.disc import Disc
 from imagerd.devices.virtual.faultbook import FaultBook, Outcome
-from imagerd.devices.virtual.faults import NO_FAULTS, FaultPlan, SectorFault
+from imagerd.devices.virtual.faults import NO_FAULTS, FaultPlan
 from imagerd.devices.virtual.modepages import ModePages
 from imagerd.devices.virtual.profile import DriveProfile
 from imagerd.devices.virtual.toc import TocReplies
 from imagerd.disc.source import SectorSource
 
+_FASTEST = 0xFFFF
+_DVD_1X = 1385  # kB/s
 _POLL = 0.25  # seconds that pass, in simulated time, while someone asks whether it is ready yet
 
 
@@ -64,7 +66,7 @@ class Buffer:
         if not self.start <= lba <= self.end:
             self.start = lba
             self.spoiled.clear()
-        self.end = lba + count
+        self.end = max(self.end, lba + count) if lba < self.end else lba + count
         self.start = max(self.start, self.end - self.capacity)
 
 
@@ -78,7 +80,6 @@ class Loaded:
     buffer: Buffer
     ready_at: float
     what: str = ""  # for whoever asks which image it is
-    hang: SectorFault | None = field(default=None)
 
 
 class DriveState:
@@ -99,16 +100,26 @@ class DriveState:
 
     def reset_settings(self) -> None:
         """Speeds and mode pages as after power on."""
-        self.speed = self.profile.cd_speed
+        self.asked_speed = _FASTEST
         self.modes = ModePages()
 
     @property
-    def block_speed(self) -> int:
-        """kB/s at which the present medium is read."""
+    def top_speed(self) -> int:
+        """kB/s at which the present medium can be read at best."""
         if self.loaded is None or self.loaded.disc.is_cd:
-            return self.speed
+            return self.profile.cd_speed
         medium = self.loaded.disc.layout.medium.value
         return self.profile.bd_speed if medium == "bd" else self.profile.dvd_speed
+
+    @property
+    def speed(self) -> int:
+        """kB/s at which the present medium is read: what was asked for, as the drive has it."""
+        top = self.top_speed
+        if self.asked_speed >= top:
+            return top
+        if self.loaded is None or self.loaded.disc.is_cd:
+            return self.profile.nearest_speed(self.asked_speed)
+        return max(self.asked_speed, _DVD_1X)
 
     # -- media and tray -------------------------------------------------------------------
 
@@ -176,6 +187,11 @@ class DriveState:
         if self.loaded is not None:
             self.loaded.buffer.drop()
 
+    def abort(self) -> None:
+        """The host gave up on a command: what was being read does not stay in the buffer."""
+        if self.loaded is not None:
+            self.loaded.buffer.drop()
+
     def _new_media(self) -> None:
         self.media_events.append(MediaEvent.NEW_MEDIA)
         self.operational_changes += 1
@@ -205,7 +221,7 @@ class DriveState:
         if self.loaded is None:
             return NO_MEDIUM_TRAY_CLOSED
         if self.clock.now < self.loaded.ready_at:
-            self.clock.spend(_POLL)
+            self.clock.idle(_POLL)
             return BECOMING_READY
         return None if self.loaded.disc.readable else INCOMPATIBLE_MEDIUM
 

@@ -62,6 +62,7 @@ COMMANDS: Final[Mapping[int, Entry]] = MappingProxyType(
         0x1E: Entry(mechanism.prevent_allow, 6),
         0x25: Entry(discinfo.read_capacity, 10, ready=True),
         0x28: Entry(reading.read_10, 10, ready=True),
+        0x2B: Entry(reading.seek_10, 10, ready=True),
         0x42: Entry(discinfo.read_sub_channel, 10, ready=True),
         0x43: Entry(discinfo.read_toc, 10, ready=True),
         0x46: Entry(get_configuration, 10, quiet=True),
@@ -241,6 +242,7 @@ class VirtualDrive:
         seconds = reply.seconds or self._profile.command
         if seconds > command.timeout:
             reply, seconds = timed_out(command.timeout), command.timeout
+            self.state.abort()
         self.clock.spend(seconds)
         if not self._plugged:
             raise DriveLost(f"{self.name} was unplugged; plug it in again and resume.")
