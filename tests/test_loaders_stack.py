@@ -205,7 +205,9 @@ def test_a_false_success_on_an_empty_tray_holds_the_line(tmp_path: Path) -> None
     assert "its tray is empty" in line.sentences[0]
 
 
-def test_a_loader_that_is_empty_and_a_disc_that_is_unreadable_are_told_apart(tmp_path: Path) -> None:
+def test_a_loader_that_is_empty_and_a_disc_that_is_unreadable_are_told_apart(
+    tmp_path: Path,
+) -> None:
     line = Bench(tmp_path, Plan(1, frozenset({1}), frozenset(), {}))
     report = line.run()
     assert report is not None
@@ -302,7 +304,7 @@ def test_a_journal_that_cannot_be_written_stops_the_motion(tmp_path: Path) -> No
             raise NotAvailable("The disk is full.")
 
         run = StackRun(loader, SimTray(line.world), line.archive, journal, limits=Limits(0))
-        journal.write = full  # type: ignore[method-assign, assignment]
+        journal.write = full  # type: ignore[method-assign]
         with pytest.raises(NotAvailable):
             run.run()
     assert line.arm.motions == 0
