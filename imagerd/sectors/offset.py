@@ -22,7 +22,7 @@ import numpy as np
 
 from imagerd.disc.layout import Layout, SectorFormat, Session
 from imagerd.disc.source import Bytes2D, Fault, Sectors, SectorSource, SectorState
-from imagerd.sectors.blocks import clip_faults, read_all
+from imagerd.sectors.blocks import clip_faults, read_all, rows_of
 from imagerd.sectors.geometry import RAW
 
 SAMPLE: Final = 4
@@ -97,30 +97,23 @@ class OffsetView:
 
     def _corrected(self, area: range, lba: int, count: int) -> Sectors:
         sectors, rest = divmod(self.samples, SAMPLES)
-        first = lba + sectors  # the sector that the first corrected one begins in
+        first = lba + sectors  # the sector in which the first corrected one begins
         needed = count + (rest > 0)
-        start, stop = max(first, area.start), min(first + needed, area.stop)
-        if start >= stop:
-            return self._silence(lba, count)
-        block = read_all(self._source, start, stop - start)
-        ahead, behind = start - first, first + needed - stop
+        # One read brings the bytes and, for their subchannel, the sectors asked for.
+        start = max(area.start, min(lba, first))
+        stop = min(area.stop, max(lba + count, first + needed))
+        whole = read_all(self._source, start, stop - start)
+        inside = range(max(first, area.start), min(first + needed, area.stop))
+        block = rows_of(whole, min(max(inside.start, start), stop), len(inside))
+        ahead = inside.start - first if len(inside) else needed
+        behind = needed - ahead - len(inside)
         data = _moved(_padded(block.data, ahead, behind), rest * SAMPLE, count)
         states = np.pad(block.states, (ahead, behind), constant_values=SectorState.READ)
         states = np.minimum(states[:count], states[needed - count :])
         c2 = None if block.c2 is None else _moved_c2(_padded(block.c2, ahead, behind), rest, count)
+        sub = None if whole.sub is None else whole.sub[lba - start : lba - start + count]
         faults = _moved_faults(block.faults, sectors, rest, range(lba, lba + count))
-        return Sectors(lba, block.format, data, states, self._sub(block, lba, count), c2, faults)
-
-    def _sub(self, block: Sectors, lba: int, count: int) -> Bytes2D | None:
-        """The subchannel of the sectors asked for, which did not move."""
-        if block.sub is None:
-            return None
-        if block.lba <= lba and lba + count <= block.end:
-            return block.sub[lba - block.lba : lba - block.lba + count]
-        return read_all(self._source, lba, count).sub
-
-    def _silence(self, lba: int, count: int) -> Sectors:
-        return Sectors.good(lba, np.zeros((count, RAW), np.uint8), SectorFormat.RAW)
+        return Sectors(lba, block.format, data, states, sub, c2, faults)
 
     def close(self) -> None:
         """Close the source."""
