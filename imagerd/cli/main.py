@@ -61,6 +61,17 @@ class Imagerctl(click.Group):
             if verb.name.startswith(incomplete)
         ]
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: object,
+    ) -> click.Context:
+        """As click does; `--help` prints here, and its reader may go away, too."""
+        with failures.told():
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> object:
         """Run a verb; whatever goes wrong becomes one sentence and an exit code."""
         if os.environ.get("NO_COLOR"):

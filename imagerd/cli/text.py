@@ -125,6 +125,11 @@ def ranges(items: Sequence[range], limit: int = _LIST_RANGES) -> str:
     return shown + (f" and {count(hidden, 'more range')}" if hidden > 0 else "")
 
 
+def mode(value: str) -> str:
+    """A track's mode as people write it: mode 1, audio."""
+    return f"mode {value[-1]}" if value.startswith("mode") else value
+
+
 def good(text: str) -> str:
     """What is right."""
     return click.style(text, fg="green")

@@ -11,7 +11,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, SpawnContext
@@ -46,20 +47,14 @@ class Crew(Generic[Job, Result]):
 
         Errors of a worker are raised here; workers never outlive the generator.
         """
-        context = _context()
         crew: dict[Connection, BaseProcess] = {}
         unfinished: dict[Connection, BaseProcess] = {}
         try:
-            for number in range(workers):
-                mine = [(at, jobs[at]) for at in range(number, len(jobs), workers)]
-                receiver, sender = context.Pipe(duplex=False)
-                process = context.Process(
-                    target=_serve, args=(self.reopen, self.work, mine, sender), daemon=True
-                )
-                process.start()
-                sender.close()
-                crew[receiver] = process
-            unfinished.update(crew)
+            with _without_interrupts():
+                for number in range(workers):
+                    mine = [(at, jobs[at]) for at in range(number, len(jobs), workers)]
+                    receiver, process = self._start(mine)
+                    crew[receiver] = unfinished[receiver] = process
             yield from _collect(unfinished)
         finally:
             for receiver, worker in crew.items():
@@ -68,6 +63,16 @@ class Crew(Generic[Job, Result]):
                     worker.kill()  # it holds nothing that could be spoilt
                 worker.join()
                 worker.close()
+
+    def _start(self, jobs: list[tuple[int, Job]]) -> tuple[Connection, BaseProcess]:
+        context = _context()
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(
+            target=_serve, args=(self.reopen, self.work, jobs, sender), daemon=True
+        )
+        process.start()
+        sender.close()
+        return receiver, process
 
 
 def _collect(crew: dict[Connection, BaseProcess]) -> Generator[tuple[int, Result]]:
@@ -94,8 +99,7 @@ def _serve(
     jobs: list[tuple[int, Job]],
     sender: Connection,
 ) -> None:
-    """The life of a worker. Ctrl-C is the parent's affair, which ends its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """The life of a worker."""
     try:
         source = reopen()
         try:
@@ -108,6 +112,16 @@ def _serve(
         sender.send(error)
     finally:
         sender.close()
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back. Processes started here never see it: their parent does, and ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _context() -> ForkContext | SpawnContext:

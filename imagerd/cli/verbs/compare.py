@@ -75,7 +75,7 @@ def _lines(told: _Told) -> Iterator[str]:
 
 
 def _track(track: TrackComparison) -> Iterator[str]:
-    name = f"Track {track.number}, {track.mode}"
+    name = f"Track {track.number}, {text.mode(track.mode)}"
     if track.different:
         yield (
             f"  {name}: {text.bad(_sectors(track.different.count) + ' differ')} "

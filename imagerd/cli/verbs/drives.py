@@ -77,10 +77,7 @@ def _ask(address: str, vendor: str, product: str, revision: str, links: tuple[st
 def _lines(result: _Drives) -> Iterator[str]:
     if not result.drives:
         yield "There is no optical drive here."
-        yield text.faint(
-            "A drive shows as /dev/srN (module sr_mod) or /dev/sgN (module sg); a virtual one is "
-            "made by `imagerctl virtual`."
-        )
+        yield text.faint("A drive shows as /dev/srN (module sr_mod) or /dev/sgN (module sg).")
         return
     rows = [
         [

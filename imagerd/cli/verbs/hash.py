@@ -81,7 +81,9 @@ def _lines(told: _Told) -> Iterator[str]:
         yield from _digest_lines(file.path.name, file.digests)
     if len(hashes.tracks) > 1 or not hashes.files:
         for track in hashes.tracks:
-            yield from _digest_lines(f"track {track.number}, {track.mode}", track.digests)
+            yield from _digest_lines(
+                f"track {track.number}, {text.mode(track.mode)}", track.digests
+            )
     if hashes.whole is not None:
         yield from _digest_lines("all tracks joined", hashes.whole)
     if hashes.unreadable:

@@ -130,8 +130,7 @@ def _track_table(disc: DiscInfo) -> Iterator[str]:
 
 
 def _mode(track: TrackInfo) -> str:
-    words = {"mode0": "mode 0", "mode1": "mode 1", "mode2": "mode 2"}
-    mode = words.get(track.mode, track.mode.value)
+    mode = text.mode(track.mode)
     return mode if track.stored == "raw" else f"{mode}, {track.stored_size} bytes"
 
 

@@ -142,7 +142,7 @@ def _table(tracks: Iterable[TrackVerdict]) -> Iterator[str]:
     rows = [
         [
             str(track.number),
-            track.mode.value,
+            text.mode(track.mode),
             text.grouped(track.sectors),
             text.grouped(track.good) if track.good or track.bad else "–",
             text.bad(text.grouped(track.bad)) if track.bad else "0",
@@ -215,8 +215,7 @@ def _hash_lines(hashes: Iterable[HashVerdict]) -> Iterator[str]:
         elif item.outcome == "missing":
             yield f"  {text.bad('missing')}   {name}"
         else:
-            found = f", found {item.actual}" if item.actual else ""
-            yield (
-                f"  {text.bad('mismatch')}  {item.algorithm} of {name}: "
-                f"expected {item.expected}{found}"
-            )
+            yield f"  {text.bad('mismatch')}  {item.algorithm} of {name}"
+            yield f"            expected {item.expected}"
+            if item.actual:
+                yield f"            found    {item.actual}"
