@@ -235,7 +235,7 @@ class OpticalDrive:
         self.link.doubtful = False
         self._disc = disc
         self._reader = SectorReader(
-            self.link, disc.layout, self.probe_read_features, self._check, self._settle
+            self.link, disc.layout, self.probe_read_features, self._before, self._settle
         )
         self._apply_speed()
         return disc
@@ -329,10 +329,7 @@ class OpticalDrive:
         06/28); after that `WrongDisc` is raised until `identify` is called. Raises `NoMedium`,
         `DriveLost`, and `ValueError` for more than `max_sectors`.
         """
-        reader = self._sectors()
-        if self.link.doubtful or self.link.settings_lost:
-            self._settle()
-        return reader.attempt(request)
+        return self._sectors().attempt(request)
 
     def read(self, lba: int, count: int) -> Sectors:
         """Sectors for whoever has no recovery of its own; see `SectorSource.read`.
@@ -340,10 +337,7 @@ class OpticalDrive:
         Raw sectors of a CD, blocks of other media. May return fewer than `count`. Raises
         `ValueError`, `WrongDisc`, `NoMedium`, `DriveLost`.
         """
-        reader = self._sectors()
-        if self.link.doubtful or self.link.settings_lost:
-            self._settle()
-        return reader.read(lba, count)
+        return self._sectors().read(lba, count)
 
     def close(self) -> None:
         """Close the transport; idempotent."""
@@ -355,19 +349,31 @@ class OpticalDrive:
         assert self._reader is not None
         return self._reader
 
+    def _before(self) -> None:
+        """What every command to read waits for."""
+        if self.link.doubtful or self.link.settings_lost:
+            self._settle()
+        else:
+            self._check()
+
     def _check(self) -> None:
-        """Raise `WrongDisc` if the medium is not for sure the identified one."""
+        """Raise `WrongDisc` or `NoMedium` if the medium is not for sure the identified one."""
         if self._disc is not None and self.media_generation != self._disc.generation:
+            if not self.link.holds_medium:
+                raise self._gone()
             raise WrongDisc(
                 f"The disc in {self.address} was taken out or changed while it was being read;"
                 " put it back and try again."
             )
 
+    def _gone(self) -> NoMedium:
+        return NoMedium(f"The disc is gone from {self.address}; put it back and try again.")
+
     def _settle(self) -> bool:
         """Wait for the drive, compare the disc if it was reset, repeat our settings."""
         status = self.wait_ready(_SETTLE)
         if status in (DriveStatus.EMPTY, DriveStatus.TRAY_OPEN):
-            raise NoMedium(f"The disc is gone from {self.address}; put it back and try again.")
+            raise self._gone()
         ready = status is DriveStatus.READY
         if ready and self.link.doubtful and self._disc is not None:
             if fingerprint(self.link, self._disc.medium) != self._disc.fingerprint:

@@ -32,7 +32,8 @@ class Link:
 
     `media_generation` counts up when the medium was changed or taken out. `doubtful` is set when
     it may have been (the drive was reset, an event told so): compare before reading on. It and
-    `settings_lost` stay set until their owner has seen to them.
+    `settings_lost` stay set until their owner has seen to them. `holds_medium`: the drive was last
+    seen with one.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -41,7 +42,7 @@ class Link:
         self.doubtful = False
         self.settings_lost = False
         self.eject_requested = False
-        self._holds_medium = False
+        self.holds_medium = False
 
     def send(self, command: Command) -> Reply:
         """Exactly one command. Raises `DriveLost`."""
@@ -83,12 +84,12 @@ class Link:
 
     def medium_seen(self) -> None:
         """The drive says that it is ready: from now on its going counts as a change."""
-        self._holds_medium = True
+        self.holds_medium = True
 
     def medium_gone(self) -> None:
         """The medium is or may be out."""
-        if self._holds_medium:
-            self._holds_medium = False
+        if self.holds_medium:
+            self.holds_medium = False
             self.media_generation += 1
 
     def _notice(self, sense: Sense) -> None:

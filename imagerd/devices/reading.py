@@ -104,7 +104,7 @@ def good_records(reply: Reply, record: int, lba: int, count: int) -> int:
 class SectorReader:
     """Reads the sectors of one identified medium.
 
-    `check` is called before every command, and raises if the medium is no longer the same (the
+    `before` is called before every command, and raises if the medium is no longer the same (the
     command that learns of it gives no data, so its fault can be returned). `settle` waits for a
     drive that is not ready, and says whether it is worth going on.
     """
@@ -114,13 +114,13 @@ class SectorReader:
         link: Link,
         layout: Layout,
         features: Callable[[], ReadFeatures],
-        check: Callable[[], None],
+        before: Callable[[], None],
         settle: Callable[[], bool],
     ) -> None:
         self._link = link
         self._layout = layout
         self._features = features
-        self._check = check
+        self._before = before
         self._settle = settle
         self._cap = max(min(TRANSFER_CAP, link.transport.max_transfer), LARGEST_RECORD)
         self._cuts = _cuts(layout)
@@ -194,7 +194,7 @@ class SectorReader:
     def _transfer(
         self, command: ReadCd | Read10 | Read12, record: int, request: ReadRequest
     ) -> _Transfer:
-        self._check()
+        self._before()
         reply = self._link.send(command.command())
         lba, count = request.lba, request.count
         good = good_records(reply, record, lba, count)
