@@ -88,6 +88,9 @@ COMMANDS: Final[Mapping[int, Entry]] = MappingProxyType(
 def read_range(cdb: bytes) -> tuple[int, int] | None:
     """LBA and count of a command that reads sectors; None for any other."""
     code = cdb[0]
+    entry = COMMANDS.get(code)
+    if entry is None or len(cdb) < entry.size:
+        return None
     if code == 0xBE:
         return s32(cdb, 2), u24(cdb, 6)
     if code in (0x28, 0xA8, 0xD8):
