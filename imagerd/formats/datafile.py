@@ -31,11 +31,11 @@ class DataFile:
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise BadInput(f"Cannot open {path}: {reason}.") from error
-        self._stream = os.fdopen(fd, "rb", buffering=0)
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-            self.close()
+            os.close(fd)
             raise BadInput(f"{path} is not a regular file; name an image file.")
+        self._stream = os.fdopen(fd, "rb", buffering=0)
         self.size = status.st_size
         self.begin = 0
         self.end = self.size

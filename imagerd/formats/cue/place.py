@@ -83,8 +83,9 @@ class _Placer:
         self.gap_in_file = 0
 
     def run(self) -> tuple[Layout, list[Extent]]:
-        for entry in self.program.tracks:
-            self._track(entry)
+        following = [*self.program.tracks[1:], None]
+        for entry, after in zip(self.program.tracks, following, strict=True):
+            self._track(entry, after)
         self._close_last()
         self._end_track()
         self._end_session(self.program.tracks[-1].session)
@@ -93,14 +94,14 @@ class _Placer:
 
     # -- one track ---------------------------------------------------------------------------
 
-    def _track(self, entry: TrackEntry) -> None:
+    def _track(self, entry: TrackEntry, after: TrackEntry | None) -> None:
         first = entry.first
         new_session = bool(self.tracks or self.building) and entry.session != self._session_number()
         stored_gap = self._close_before(first, new_session)
         leading = first.frames if self._is_new_file(first) else stored_gap
         self._check_reach(first, leading)
         self._end_track()
-        look = Look(self._start_offset(first), leading, self._sectors_from_index1(entry))
+        look = Look(self._start_offset(first), leading, _sectors_until(entry, after))
         stored = settle(self.program, self.files, entry, look)
         if new_session:
             previous = self._session_number()
@@ -109,14 +110,6 @@ class _Placer:
         elif not self.tracks:
             self._first_address(entry, leading)
         self._begin(entry, stored, leading)
-
-    def _sectors_from_index1(self, entry: TrackEntry) -> int | None:
-        """Sectors until the next track begins in the same file; None: until the file's end."""
-        position = entry.indexes[1]
-        following = self.program.tracks[self.program.tracks.index(entry) + 1 :]
-        if following and following[0].first.file == position.file:
-            return following[0].first.frames - position.frames
-        return None
 
     def _session_number(self) -> int:
         if self.building is not None:
@@ -383,3 +376,11 @@ class _Placer:
             xa = any(track.mode is TrackMode.MODE2 for track in self.tracks)
             kind = DiscType.XA if xa else DiscType.CDDA_OR_ROM
         return Layout(Medium.CD, tuple(self.sessions), kind, self.program.catalog)
+
+
+def _sectors_until(entry: TrackEntry, after: TrackEntry | None) -> int | None:
+    """Sectors from INDEX 01 to the next track in the same file; None: to the file's end."""
+    position = entry.indexes[1]
+    if after is None or after.first.file != position.file:
+        return None
+    return after.first.frames - position.frames
