@@ -3,8 +3,13 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+
+from sqlalchemy import create_engine, make_url
 
 from imagerd.base.config import catalog_url
 from imagerd.base.digests import digest_bytes
@@ -44,7 +49,20 @@ def open_catalog(folder: Path) -> Catalog:
 
 
 def url_of(folder: Path) -> str:
-    return catalog_url("catalog.sqlite", folder)
+    """A catalog of the test's own: SQLite in `folder`, or a database on the server named by
+    IMAGERD_TEST_POSTGRES (for test_catalog_jobs and test_catalog_images)."""
+    server = os.environ.get("IMAGERD_TEST_POSTGRES")
+    return catalog_url("catalog.sqlite", folder) if server is None else _on_server(server, folder)
+
+
+@functools.cache
+def _on_server(server: str, folder: Path) -> str:
+    name = f"imagerd_{uuid.uuid4().hex}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
 
 
 def a_drive(catalog: Catalog, serial: str = "S1") -> Drive:

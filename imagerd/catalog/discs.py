@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from typing import TypeVar
+
+from sqlalchemy import Select, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from imagerd.catalog import rows
 from imagerd.catalog.database import Database
 from imagerd.catalog.events import log
 from imagerd.catalog.models import DiscRow, DriveRow
 from imagerd.catalog.records import Disc, Drive, NewDisc, NewDrive, utc_now
+
+Row = TypeVar("Row", DriveRow, DiscRow)
 
 
 class Drives:
@@ -25,28 +31,16 @@ class Drives:
         known stays until another is given.
         """
         key = _drive_key(drive)
-        now = utc_now()
+        query = select(DriveRow).where(DriveRow.key == key)
         with self._database.write() as session:
-            row = session.scalar(select(DriveRow).where(DriveRow.key == key))
-            known = row is not None
-            if row is None:
-                row = DriveRow(
-                    key=key,
-                    vendor=rows.clean(drive.vendor)[:64],
-                    product=rows.clean(drive.product)[:64],
-                    serial=rows.clean(drive.serial)[:128],
-                    first_seen=now,
-                )
-                session.add(row)
+            row = session.scalar(query) or _added(session, _new_drive(drive, key), query, "drive")
             row.revision = rows.clean(drive.revision)[:32]
             row.address = rows.clean(drive.address)
             row.capabilities = dict(drive.capabilities)
-            row.last_seen = now
+            row.last_seen = utc_now()
             if drive.read_offset is not None:
                 row.read_offset = drive.read_offset
             session.flush()
-            if not known:
-                log(session, "drive-found", f"drive:{row.id}")
             return rows.drive_of(row)
 
     def list(self) -> tuple[Drive, ...]:
@@ -66,26 +60,14 @@ class Discs:
 
     def find_or_create(self, disc: NewDisc) -> Disc:
         """The disc with this fingerprint; what was not known of it before is filled in."""
+        query = select(DiscRow).where(DiscRow.fingerprint == disc.fingerprint)
         with self._database.write() as session:
-            row = session.scalar(select(DiscRow).where(DiscRow.fingerprint == disc.fingerprint))
-            known = row is not None
-            if row is None:
-                row = DiscRow(
-                    fingerprint=disc.fingerprint,
-                    medium=disc.medium,
-                    toc=disc.toc,
-                    sectors=disc.sectors,
-                    layout=dict(disc.layout),
-                    first_seen=utc_now(),
-                )
-                session.add(row)
+            row = session.scalar(query) or _added(session, _new_disc(disc), query, "disc")
             row.musicbrainz_id = row.musicbrainz_id or disc.musicbrainz_id
             row.cddb_id = row.cddb_id or disc.cddb_id
             row.volume_id = row.volume_id or rows.clean_or_none(disc.volume_id)
             row.title = row.title or rows.clean_or_none(disc.title)
             session.flush()
-            if not known:
-                log(session, "disc-found", f"disc:{row.id}")
             return rows.disc_of(row)
 
     def by_fingerprint(self, fingerprint: str) -> Disc | None:
@@ -93,6 +75,43 @@ class Discs:
         with self._database.read() as session:
             row = session.scalar(select(DiscRow).where(DiscRow.fingerprint == fingerprint))
             return None if row is None else rows.disc_of(row)
+
+
+def _added(session: Session, row: Row, query: Select[Row], what: str) -> Row:
+    """`row`, inserted; or the one of another writer who was quicker (not on SQLite)."""
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        return session.scalars(query).one()
+    log(session, f"{what}-found", f"{what}:{row.id}")
+    return row
+
+
+def _new_drive(drive: NewDrive, key: str) -> DriveRow:
+    now = utc_now()
+    return DriveRow(
+        key=key,
+        vendor=rows.clean(drive.vendor)[:64],
+        product=rows.clean(drive.product)[:64],
+        serial=rows.clean(drive.serial)[:128],
+        revision="",
+        address="",
+        capabilities={},
+        first_seen=now,
+        last_seen=now,
+    )
+
+
+def _new_disc(disc: NewDisc) -> DiscRow:
+    return DiscRow(
+        fingerprint=disc.fingerprint,
+        medium=disc.medium,
+        toc=disc.toc,
+        sectors=disc.sectors,
+        layout=dict(disc.layout),
+        first_seen=utc_now(),
+    )
 
 
 def _drive_key(drive: NewDrive) -> str:
