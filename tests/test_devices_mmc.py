@@ -68,7 +68,14 @@ def decode(cdb: bytes) -> Mapping[str, int]:
     st.sampled_from(mmc_read.SubSelect),
     st.sampled_from(mmc_read.SectorType),
 )
-def test_read_cd_says_what_it_was_given(lba, count, part, error, sub, kind):
+def test_read_cd_says_what_it_was_given(
+    lba: int,
+    count: int,
+    part: mmc_read.Part,
+    error: mmc_read.ErrorField,
+    sub: mmc_read.SubSelect,
+    kind: mmc_read.SectorType,
+) -> None:
     request = mmc_read.ReadCd(lba, count, part, error, sub, kind)
     command = request.command()
     assert len(command.cdb) == 12
@@ -81,7 +88,9 @@ def test_read_cd_says_what_it_was_given(lba, count, part, error, sub, kind):
 
 
 @given(st.integers(0, 449_000), st.integers(0, 900), st.sampled_from(mmc_read.ErrorField))
-def test_read_cd_msf_says_what_it_was_given(start, count, error):
+def test_read_cd_msf_says_what_it_was_given(
+    start: int, count: int, error: mmc_read.ErrorField
+) -> None:
     first, last = Msf.from_frames(start), Msf.from_frames(start + count)
     command = mmc_read.ReadCdMsf(first, last, error=error).command()
     fields = decode(command.cdb)
@@ -89,13 +98,15 @@ def test_read_cd_msf_says_what_it_was_given(start, count, error):
     assert command.length == count * (2352 + error.size)
 
 
-def test_read_cd_msf_refuses_to_run_backward():
+def test_read_cd_msf_refuses_to_run_backward() -> None:
     with pytest.raises(ValueError, match="backward"):
         mmc_read.ReadCdMsf(Msf(0, 2, 1), Msf(0, 2, 0)).command()
 
 
 @given(LBAS, st.integers(0, 0xFFFF), st.booleans(), st.sampled_from(mmc_read.CddaSub))
-def test_the_other_reads_say_what_they_were_given(lba, count, fua, sub):
+def test_the_other_reads_say_what_they_were_given(
+    lba: int, count: int, fua: bool, sub: mmc_read.CddaSub
+) -> None:
     assert decode(mmc_read.Read10(lba, count, fua).command().cdb) == {
         "lba": lba, "count": count, "fua": fua,
     }  # fmt: skip
@@ -107,14 +118,16 @@ def test_the_other_reads_say_what_they_were_given(lba, count, fua, sub):
     assert command.length == count * {0: 2352, 1: 2368, 2: 2448, 3: 96, 8: 2742}[sub]
 
 
-def test_dropping_the_cache_moves_no_data():
+def test_dropping_the_cache_moves_no_data() -> None:
     command = mmc_read.Read12(1234, 0, fua=True).command()
     assert command.direction is Direction.NONE
     assert command.length == 0
 
 
 @given(st.integers(0, 255), st.sampled_from((0, 1)), st.integers(0, 3), st.integers(8, 0xFFFF))
-def test_read_disc_structure_says_what_it_was_given(form, media, layer, length):
+def test_read_disc_structure_says_what_it_was_given(
+    form: int, media: int, layer: int, length: int
+) -> None:
     command = mmc_structure.ReadDiscStructure(form, media, layer, length).command()
     assert decode(command.cdb) == {
         "media": media, "address": 0, "layer": layer, "format": form, "length": length, "agid": 0,
@@ -122,25 +135,25 @@ def test_read_disc_structure_says_what_it_was_given(form, media, layer, length):
 
 
 @given(st.integers(0, 3), st.integers(0, 0xFFFF), st.integers(8, 0xFFFF))
-def test_get_configuration_says_what_it_was_given(scope, start, length):
+def test_get_configuration_says_what_it_was_given(scope: int, start: int, length: int) -> None:
     command = mmc_config.GetConfiguration(scope, start, length).command()
     assert decode(command.cdb) == {"scope": scope, "start": start, "length": length}
 
 
 @given(st.integers(0, 0xFFFFFFFF), st.integers(0, 2))
-def test_read_track_information_says_what_it_was_given(number, by):
+def test_read_track_information_says_what_it_was_given(number: int, by: int) -> None:
     fields = decode(mmc_info.ReadTrackInformation(number, by).command().cdb)
     assert (fields["number"], fields["by"]) == (number, by)
 
 
 @given(st.integers(0, 100_000), st.booleans())
-def test_set_cd_speed_says_what_it_was_given(speed, cav):
+def test_set_cd_speed_says_what_it_was_given(speed: int, cav: bool) -> None:
     fields = decode(mmc_modes.SetCdSpeed(speed, cav).command().cdb)
     assert fields == {"rotation": cav, "read": min(speed, 0xFFFF), "write": 0xFFFF}
 
 
-def test_toc_formats_ask_in_full_at_once():
-    requests = {
+def test_toc_formats_ask_in_full_at_once() -> None:
+    requests: dict[int, mmc.MmcCommand[object]] = {
         0: mmc_toc.ReadToc(), 1: mmc_toc.ReadSessionInfo(), 2: mmc_toc.ReadFullToc(),
         4: mmc_toc.ReadAtip(), 5: mmc_toc.ReadCdText(),
     }  # fmt: skip
@@ -175,29 +188,31 @@ def test_toc_formats_ask_in_full_at_once():
         (mmc_info.ReadIsrc(7), "42004003000007001800"),
     ],
 )
-def test_commands_without_arguments_are_these_bytes(request_, cdb):
+def test_commands_without_arguments_are_these_bytes(
+    request_: mmc.MmcCommand[object], cdb: str
+) -> None:
     assert request_.command().cdb.hex() == cdb
 
 
-def test_inquiry_gives_who_it_is():
+def test_inquiry_gives_who_it_is() -> None:
     raw = bytes((0x05, 0x80, 0, 0x32, 0x1F, 0, 0, 0)) + b"HL-DT-STBD-RE  WH16NS40 1.05"
     found = mmc.Inquiry().parse(raw)
     assert found == mmc.InquiryData(5, True, "HL-DT-ST", "BD-RE  WH16NS40", "1.05")
 
 
-def test_inquiry_makes_other_bytes_visible():
+def test_inquiry_makes_other_bytes_visible() -> None:
     raw = bytes((5, 0x80, 0, 0, 31, 0, 0, 0)) + b"A\xff\x00\x00    " + b"B" * 16 + b"1\x012 "
     found = mmc.Inquiry().parse(raw)
     assert (found.vendor, found.revision) == ("A?", "1?2")
 
 
-def test_a_serial_number_is_believed_only_from_its_page():
+def test_a_serial_number_is_believed_only_from_its_page() -> None:
     assert mmc.InquirySerial().parse(b"\x05\x80\x00\x04K1B2") == "K1B2"
     assert mmc.InquirySerial().parse(b"\x05\x80\x00\x05 K1 \0xxxx") == "K1"
     assert mmc.InquirySerial().parse(b"\x05\x00\x00\x04K1B2") == ""
 
 
-def test_capacity_counts_sectors():
+def test_capacity_counts_sectors() -> None:
     assert mmc.ReadCapacity().parse(bytes.fromhex("0004f0a900000800")) == mmc.Capacity(
         0x4F0AA, 2048
     )
@@ -217,22 +232,24 @@ def test_capacity_counts_sectors():
     ids=lambda request_: type(request_).__name__,
 )  # fmt: skip
 class TestAnyReply:
-    def test_an_empty_reply_is_a_short_one(self, request_):
+    def test_an_empty_reply_is_a_short_one(self, request_: mmc.MmcCommand[object]) -> None:
         with pytest.raises(mmc.ShortReply):
             request_.parse(b"")
 
     @given(data=st.binary(max_size=120))
-    def test_any_bytes_are_parsed_or_are_a_short_reply(self, request_, data):
+    def test_any_bytes_are_parsed_or_are_a_short_reply(
+        self, request_: mmc.MmcCommand[object], data: bytes
+    ) -> None:
         with contextlib.suppress(mmc.ShortReply):
             request_.parse(data)
 
 
 @given(data=st.binary(max_size=300))
-def test_any_bytes_are_disc_information_of_a_bd_or_none(data):
+def test_any_bytes_are_disc_information_of_a_bd_or_none(data: bytes) -> None:
     mmc_structure.ReadBdInformation().parse(data)
 
 
-def test_configuration_gives_profile_and_features():
+def test_configuration_gives_profile_and_features() -> None:
     cd_read = bytes.fromhex("001e0904") + b"\x03\0\0\0"
     serial = bytes.fromhex("01080308") + b"1234 AB "
     streaming = bytes.fromhex("01071504") + bytes(4)
@@ -258,11 +275,11 @@ def test_configuration_gives_profile_and_features():
      (0x20, None), (0x2B, Medium.DVD), (0x40, Medium.BD), (0x43, Medium.BD), (0x50, Medium.HDDVD),
      (0x5A, Medium.HDDVD), (0xFFFF, None)],
 )  # fmt: skip
-def test_profiles_belong_to_families(profile, medium):
+def test_profiles_belong_to_families(profile: int, medium: Medium | None) -> None:
     assert mmc_config.medium_of(profile) is medium
 
 
-def test_media_events():
+def test_media_events() -> None:
     parse = mmc_config.GetMediaEvent().parse
     assert parse(bytes.fromhex("0006045e02020000")) == mmc_config.MediaEvent(2, False, True)
     assert parse(bytes.fromhex("0006045e01010000")) == mmc_config.MediaEvent(1, True, False)
@@ -270,7 +287,7 @@ def test_media_events():
     assert parse(bytes.fromhex("0006060000000000")) is None
 
 
-def test_capabilities_page():
+def test_capabilities_page() -> None:
     page = bytearray(bytes((0x2A, 0x18)) + bytes(24))
     page[2], page[5], page[6] = 0x0B, 0x1F, 0x29
     page[8:10], page[12:14], page[14:16] = b"\x21\x13", b"\x02\x00", b"\x0b\x06"
@@ -287,12 +304,12 @@ def test_capabilities_page():
         assert (found.max_read_speed, found.read_speed) == (8467, 2822)
 
 
-def test_the_wrong_mode_page_is_not_taken_for_the_right_one():
+def test_the_wrong_mode_page_is_not_taken_for_the_right_one() -> None:
     with pytest.raises(mmc.ShortReply):
         mmc_modes.SenseCapabilities().parse(bytes(8) + bytes((0x01, 10)) + bytes(10))
 
 
-def test_error_recovery_is_given_back_as_it_was():
+def test_error_recovery_is_given_back_as_it_was() -> None:
     page = bytes((0x81, 0x0A, 0x20, 0x08)) + bytes(8)
     found = mmc_modes.SenseErrorRecovery().parse(bytes(8) + page)
     assert (found.flags, found.retries) == (0x20, 8)
@@ -302,7 +319,7 @@ def test_error_recovery_is_given_back_as_it_was():
     assert command.data == bytes(8) + b"\x01" + page[1:]
 
 
-def test_set_streaming_has_a_descriptor():
+def test_set_streaming_has_a_descriptor() -> None:
     command = mmc_modes.SetStreaming(5540, 2295103).command()
     start, end, size, time = struct.unpack(">4x4I", command.data[:20])
     assert (start, end, size, time) == (0, 2295103, 5540, 1000)
@@ -310,7 +327,7 @@ def test_set_streaming_has_a_descriptor():
     assert mmc_modes.SetStreaming(None).command().data[0] == 0x04
 
 
-def test_the_full_toc_of_a_cd_extra():
+def test_the_full_toc_of_a_cd_extra() -> None:
     rows = [
         "01 14 00 a0 00 00 00 00 01 00 00", "01 10 00 a1 00 00 00 00 01 00 00",
         "01 10 00 a2 00 00 00 00 10 00 00", "01 10 00 01 00 00 00 00 00 02 00",
@@ -329,18 +346,18 @@ def test_the_full_toc_of_a_cd_extra():
     assert found.entries[4].adr == 5
 
 
-def test_the_short_toc_has_negative_addresses_too():
+def test_the_short_toc_has_negative_addresses_too() -> None:
     raw = bytes.fromhex("0012 0101 00140100ffffff6a 0014aa00000003e8".replace(" ", ""))
     found = mmc_toc.ReadToc().parse(raw)
     assert [(t.number, t.control, t.lba) for t in found.tracks] == [(1, 4, -150), (0xAA, 4, 1000)]
 
 
-def test_session_info():
+def test_session_info() -> None:
     raw = bytes.fromhex("000a010200140300000186a0")
     assert mmc_toc.ReadSessionInfo().parse(raw) == mmc_toc.SessionInfo(1, 2, 3, 100000)
 
 
-def test_cd_text_comes_as_whole_packs_without_padding():
+def test_cd_text_comes_as_whole_packs_without_padding() -> None:
     text = cdtext.build([cdtext.Text(0, cdtext.PackType.TITLE, 0, "Album")], tracks=1)
     body = text.packs + bytes(18) + b"\0\0"
     raw = (len(body) + 2).to_bytes(2, "big") + bytes(2) + body
@@ -348,7 +365,7 @@ def test_cd_text_comes_as_whole_packs_without_padding():
     assert mmc_toc.ReadCdText().parse(bytes((0, 2, 0, 0))) == b""
 
 
-def test_disc_information():
+def test_disc_information() -> None:
     raw = bytearray(34)
     raw[2], raw[3], raw[4], raw[5], raw[6], raw[7], raw[8] = 0x1E, 1, 2, 3, 4, 0x80, 0x20
     raw[12:16] = b"\0\0\x01\x02"
@@ -358,7 +375,7 @@ def test_disc_information():
     )
 
 
-def test_track_information():
+def test_track_information() -> None:
     raw = bytearray(36)
     raw[2], raw[3], raw[5], raw[6], raw[7] = 2, 1, 0x24, 0x02, 2
     raw[8:12], raw[24:28], raw[28:32] = b"\0\0\x10\0", b"\0\1\0\0", b"\0\1\x0f\xff"
@@ -368,7 +385,7 @@ def test_track_information():
     )
 
 
-def test_position():
+def test_position() -> None:
     raw = bytes.fromhex("0015000c01100302000003e8ffffffb5")
     assert mmc_info.ReadPosition().parse(raw) == mmc_info.Position(1, 0, 3, 2, 1000, -75)
 
@@ -377,7 +394,7 @@ def sub_channel(valid: bool, text: bytes) -> bytes:
     return bytes((0, 0x15, 0, 20, 2, 0, 0, 0, 0x80 if valid else 0)) + text.ljust(15, b"\0")
 
 
-def test_mcn_and_isrc_are_told_only_if_they_are_some():
+def test_mcn_and_isrc_are_told_only_if_they_are_some() -> None:
     mcn, isrc = mmc_info.ReadMcn().parse, mmc_info.ReadIsrc(1).parse
     assert mcn(sub_channel(True, b"4006381333931")) == "4006381333931"
     assert mcn(sub_channel(False, b"4006381333931")) is None
@@ -395,7 +412,7 @@ def physical_format(layers: int, opposite: bool, start: int, end: int, end0: int
     return b"\x08\x02\0\0" + bytes(body)
 
 
-def test_dvd_sizes():
+def test_dvd_sizes() -> None:
     parse = mmc_structure.ReadPhysicalFormat().parse
     single = parse(physical_format(1, False, 0x30000, 0x30000 + 2_295_103, 0))
     assert (single.layers, single.sectors, single.plausible) == (1, 2_295_104, True)
@@ -408,7 +425,7 @@ def test_dvd_sizes():
 
 
 @given(st.integers(1, 2_200_000), st.integers(1, 2_200_000))
-def test_two_layers_in_opposite_path_add_up(layer0, layer1):
+def test_two_layers_in_opposite_path_add_up(layer0: int, layer1: int) -> None:
     layer1 = min(layer0, layer1)  # the way back is no longer than the way out
     end0 = 0x30000 + layer0 - 1
     found = mmc_structure.parse_physical_format(
@@ -417,7 +434,7 @@ def test_two_layers_in_opposite_path_add_up(layer0, layer1):
     assert (found.layer0, found.sectors) == (layer0, layer0 + layer1)
 
 
-def test_copyright_lists_the_regions_that_may_play():
+def test_copyright_lists_the_regions_that_may_play() -> None:
     found = mmc_structure.ReadCopyright().parse(bytes.fromhex("0006000001fd0000"))
     assert found == mmc_structure.Copyright(1, (2,))
 
@@ -433,7 +450,7 @@ def bd_unit(
 
 
 @pytest.mark.parametrize("kind", [b"BDO", b"BDR", b"BDW"])
-def test_bd_layers(kind):
+def test_bd_layers(kind: bytes) -> None:
     first = bd_unit(kind, 0, 2, 0, 0x20000, 0x20000 + 12_000_000 - 2)
     second = bd_unit(kind, 1, 2, 0x1000000 + 9_999_999, 0x1000000, 0)
     layers = mmc_structure.ReadBdInformation().parse(
@@ -446,6 +463,6 @@ def test_bd_layers(kind):
     assert [(layer.layer, layer.layers, layer.sectors) for layer in one] == [(0, 1, 1000)]
 
 
-def test_request_sense_gives_sense_or_none():
+def test_request_sense_gives_sense_or_none() -> None:
     assert mmc.RequestSense().parse(Sense(3, 0x11, 5, 77).pack()) == Sense(3, 0x11, 5, 77)
     assert mmc.RequestSense().parse(bytes(18)) is None

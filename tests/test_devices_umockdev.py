@@ -17,7 +17,7 @@ def ask(name: str) -> dict[str, Any]:
 def test_the_drive_is_found_in_sysfs() -> None:
     assert ask("listing") == {
         "drives": [["/dev/sr0", "FAKE", "CD-ROM DRIVE", "1.00"]],
-        "generic": ["None"],
+        "generic": ["/dev/sg0"],
     }
 
 
@@ -83,3 +83,7 @@ def test_misuse_is_a_value_error() -> None:
         "a transfer of 23520000 bytes exceeds 131072",
         "/dev/sr0 is closed",
     ]
+
+
+def test_by_its_generic_node_the_block_node_is_held_too() -> None:
+    assert ask("generic") == {"holds_sr0": True, "max_transfer": 128 * 1024, "sectors": 30}

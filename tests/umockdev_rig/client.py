@@ -116,6 +116,19 @@ def patience() -> dict[str, object]:
     return {"ticks": ticks, "seconds": reply.seconds}
 
 
+def generic() -> dict[str, object]:
+    """The same drive by its /dev/sgN: what is open, the limit, and that it reads."""
+    drive = OpticalDrive(open_transport("/dev/sg0"))
+    entries = [entry for entry in Path("/proc/self/fd").iterdir() if entry.exists()]
+    result: dict[str, object] = {
+        "holds_sr0": any(entry.readlink().name == "sr0" for entry in entries),
+        "max_transfer": drive.link.transport.max_transfer,
+        "sectors": len(drive.read(0, 30)),
+    }
+    drive.close()
+    return result
+
+
 def oversized() -> dict[str, object]:
     """A file that is no device, a transfer that is too large, a closed transport."""
     transport = SgTransport(NODE)
@@ -135,7 +148,7 @@ def oversized() -> dict[str, object]:
 
 if __name__ == "__main__":
     action = {f.__name__: f for f in (listing, identity, faults, filtered, lost, patience,
-                                      oversized)}[sys.argv[1]]  # fmt: skip
+                                      generic, oversized)}[sys.argv[1]]  # fmt: skip
     sys.stdout.write(json.dumps(action()))
     sys.stdout.flush()
     assert Path(NODE).exists()

@@ -39,6 +39,13 @@ E: DEVTYPE=disk
 A: dev=11:0\\n
 A: queue/max_sectors_kb=128\\n
 L: device=../../../0:0:0:0
+
+P: /devices/pci0000:00/ata1/host0/target0:0:0/0:0:0:0/scsi_generic/sg0
+N: sg0
+E: DEVNAME=/dev/sg0
+E: SUBSYSTEM=scsi_generic
+A: dev=21:0\\n
+L: device=../../../0:0:0:0
 """
 
 
@@ -184,7 +191,8 @@ def main():
     testbed = UMockdev.Testbed.new()
     testbed.add_from_string(DEVICES)
     drive = FakeDrive()
-    testbed.attach_ioctl("/dev/sr0", drive)
+    for node in ("/dev/sr0", "/dev/sg0"):
+        testbed.attach_ioctl(node, drive)
     loop = GLib.MainLoop()
     codes = []
 
