@@ -20,7 +20,6 @@ UNIT_ATTENTION = 0x06
 INVALID_OPCODE = Sense(ILLEGAL_REQUEST, 0x20, 0x00)
 ILLEGAL_MODE_FOR_TRACK = (ILLEGAL_REQUEST, 0x64, 0x00)
 
-_OUT_OF_RANGE = frozenset({0x21, 0x63})  # LBA out of range; end of user area on this track
 _TIMEOUTS = frozenset({(0x3E, 0x02), (0x08, 0x01)})  # logical unit timed out; communication so
 
 
@@ -106,11 +105,6 @@ def fault_kind(reply: Reply) -> FaultKind:
     return FaultKind.TRANSPORT  # aborted command and the like
 
 
-def out_of_range(sense: Sense | None) -> bool:
-    """Whether the drive says that the address lies past the end."""
-    return sense is not None and sense.key == ILLEGAL_REQUEST and sense.asc in _OUT_OF_RANGE
-
-
 def status_of(reply: Reply) -> DriveStatus:
     """The state of the drive that a TEST UNIT READY's reply tells of.
 
@@ -148,6 +142,5 @@ __all__ = [
     "explain",
     "fault_kind",
     "needs_start",
-    "out_of_range",
     "status_of",
 ]
