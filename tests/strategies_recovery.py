@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from imagerd.devices.reading import ReadRequest, ReadResult
-from imagerd.disc.layout import Layout, SectorFormat
+from imagerd.disc.layout import DiscType, Layout, SectorFormat
 from imagerd.disc.source import Bytes2D, Fault, FaultKind, Sectors, SectorState
 from imagerd.recovery.budget import Clock
 from imagerd.recovery.job import Job, LayoutRecord, ReadFeatures
@@ -133,7 +133,7 @@ class ScriptedDrive:
         if how == "ruin":
             rows[row, 16:2352:3] ^= 0x77
         if how == "far":
-            far = lba + row + (50 if lba + row + 50 < self.layout.end else -50)
+            far = lba + row + (50 if self.layout.track_at(lba + row + 50) else -50)
             rows[row] = read_all(self.source, far, 1).data[0]
             if sub is not None:
                 sub[row] = build_sub(self.layout, far, 1)[0]
@@ -182,7 +182,7 @@ def mixed_disc() -> MemorySource:
         audio(100),
         TrackPlan(_MODE2, 200, session=2, form2=3),
     ]
-    return memory_disc(plans)
+    return memory_disc(plans, disc_type=DiscType.XA)
 
 
 def dvd(sectors: int = 700) -> MemorySource:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +73,13 @@ def _assert_nothing_good_read_twice(drive: ScriptedDrive, good: list[set[int]]) 
     for request, already in zip(drive.trace, good, strict=True):
         again = already & set(range(request.lba, request.lba + request.count))
         assert not again, f"read again: {sorted(again)}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fdatasync", lambda fd: None)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from operator import attrgetter
 import numpy as np
 import numpy.typing as npt
 
-from imagerd.disc.layout import Layout
+from imagerd.disc.layout import DiscType, Layout, TrackMode
 from imagerd.disc.msf import PREGAP
 from imagerd.disc.source import Bytes2D, Sectors, SectorState, States
 from imagerd.recovery.evidence import Why
@@ -22,10 +22,11 @@ from imagerd.sectors.edc import mode1_edc_ok
 from imagerd.sectors.geometry import SYNC_ROW, Flags, lba_msf
 from imagerd.sectors.scramble import scramble
 from imagerd.sectors.subchannel import q_crc_ok, q_of
-from imagerd.sectors.verify import EdcState, check_data, sync_ok
+from imagerd.sectors.verify import EdcState, SectorKind, check_data, sync_ok
 
 _GAP = 225  # sectors before a change from data to audio that may be either (ECMA-130, clause 20)
 _SLACK = 4  # sectors that an imprecise drive's Q may lag or lead
+_FORMS = (SectorKind.MODE2_FORM1, SectorKind.MODE2_FORM2)
 _LEARN = 8  # sectors whose Q must agree before its shift is believed
 
 
@@ -34,13 +35,14 @@ class Zone:
     """A stretch whose sectors are of one kind: a command never crosses its ends.
 
     A `loose` zone may hold either: the end of a track is the pause of the next one, which the
-    table of contents does not tell.
+    table of contents does not tell. `formless`: mode 2 without forms may occur, which has no EDC.
     """
 
     begin: int
     end: int
     data: bool
     loose: bool = False
+    formless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,13 @@ def zones(layout: Layout) -> tuple[Zone, ...]:
             gap = end
             if layout.is_cd and following and following[0].is_data != track.is_data:
                 gap = max(end - _GAP, track.index1)
-            result.append(Zone(track.start, gap, track.is_data))
+            # On a disc that says it is XA or CD-i a missing subheader is damage.
+            formless = track.mode is TrackMode.MODE2 and layout.disc_type is DiscType.CDDA_OR_ROM
+            result.append(Zone(track.start, gap, track.is_data, formless=formless))
             # Many drives refuse a command that reaches into the pause itself, the last 150.
             pause = max(end - PREGAP, gap)
-            result.append(Zone(gap, pause, track.is_data, loose=True))
-            result.append(Zone(pause, end, track.is_data, loose=True))
+            result.append(Zone(gap, pause, track.is_data, True, formless))
+            result.append(Zone(pause, end, track.is_data, True, formless))
     return tuple(zone for zone in result if zone.begin < zone.end)
 
 
@@ -84,6 +88,7 @@ class Judge:
     def __init__(self, layout: Layout) -> None:
         self._is_cd = layout.is_cd
         self._zones = zones(layout)
+        self._xa: set[int] = set()  # zones in which sectors with a form were proven
         self._shift: int | None = None
         self._slack = 0
 
@@ -105,6 +110,8 @@ class Judge:
         if as_audio and zone.data:
             verdict = Verdict(_descrambled(block), states, why)
         self._judge_raw(verdict, block, zone)
+        if as_audio and zone.data:
+            why[states != SectorState.PROVEN] = Why.EDC  # asked for what it is not, it must prove
         states[why != Why.NONE] = SectorState.SUSPECT
         return verdict
 
@@ -116,9 +123,24 @@ class Judge:
         if not is_data.all():
             is_data = sync_ok(verdict.data)
         if is_data.any():
-            _judge_data(verdict, block, is_data)
+            self._judge_data(verdict, block, zone, is_data)
         if not is_data.all():
             self._judge_audio(verdict, block, ~is_data)
+
+    def _judge_data(self, verdict: Verdict, block: Sectors, zone: Zone, rows: Flags) -> None:
+        """Rows of data: a right EDC beats C2, which only counts where there is no EDC."""
+        found = check_data(verdict.data, block.lba, parity=False)
+        verdict.states[rows & found.proven] = SectorState.PROVEN
+        if np.isin(found.kind[found.proven], _FORMS).any():
+            self._xa.add(zone.begin)
+        if block.c2 is not None:
+            verdict.why[rows & ~found.proven & block.c2.any(axis=1)] = Why.C2
+        wrong = found.wrong
+        if not zone.formless or zone.begin in self._xa:
+            wrong |= found.kind == SectorKind.MODE2
+        verdict.why[rows & wrong] = Why.EDC
+        elsewhere = found.sync_ok & ~found.header_ok & (found.edc != EdcState.WRONG)
+        verdict.why[rows & elsewhere] = Why.ADDRESS
 
     def _judge_audio(self, verdict: Verdict, block: Sectors, rows: Flags) -> None:
         if block.sub is not None:
@@ -167,17 +189,6 @@ def bcd_ok(values: Bytes2D) -> Flags:
 def from_bcd(values: Bytes2D) -> npt.NDArray[np.int64]:
     """BCD bytes as numbers."""
     return (values >> 4).astype(np.int64) * 10 + (values & 15)
-
-
-def _judge_data(verdict: Verdict, block: Sectors, rows: Flags) -> None:
-    """Rows of data: a right EDC beats C2, which only counts where there is no EDC."""
-    found = check_data(verdict.data, block.lba, parity=False)
-    verdict.states[rows & found.proven] = SectorState.PROVEN
-    if block.c2 is not None:
-        verdict.why[rows & ~found.proven & block.c2.any(axis=1)] = Why.C2
-    verdict.why[rows & found.wrong] = Why.EDC
-    elsewhere = found.sync_ok & ~found.header_ok & (found.edc != EdcState.WRONG)
-    verdict.why[rows & elsewhere] = Why.ADDRESS
 
 
 def _mode1_at_once(raw: Bytes2D, lba: int) -> bool:
