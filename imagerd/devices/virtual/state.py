@@ -63,10 +63,11 @@ class Buffer:
 
     def put(self, lba: int, count: int) -> None:
         """Sectors just read. They continue the stretch or replace it."""
-        if not self.start <= lba <= self.end:
-            self.start = lba
+        if self.start <= lba <= self.end:
+            self.end = max(self.end, lba + count)
+        else:
+            self.start, self.end = lba, lba + count
             self.spoiled.clear()
-        self.end = max(self.end, lba + count) if lba < self.end else lba + count
         self.start = max(self.start, self.end - self.capacity)
 
 
