@@ -71,7 +71,9 @@ WAYS: Final = (Way(False, False), Way(True, False), Way(False, True), Way(True, 
 @cache
 def _products() -> Bytes2D:
     """(256, 256): the product of every two bytes."""
-    return np.array([[times(a, b) for b in range(256)] for a in range(256)], np.uint8)
+    table = np.array([[times(a, b) for b in range(256)] for a in range(256)], np.uint8)
+    table.flags.writeable = False
+    return table
 
 
 def _code(words: Table) -> _Code:

@@ -38,7 +38,8 @@ class RawView:
     could not be read stay errors: their filling gets no sync, no header and no EDC, so they never
     look like data. Of media other than CDs (no raw form) blocks are passed on as they are.
 
-    Short forms are read `ahead` sectors at a time and kept, as parity is made in batches.
+    Short forms are read `ahead` sectors at a time and kept, as parity is made in batches; a sector
+    among them that failed is not tried again while its batch is kept.
     """
 
     def __init__(self, source: SectorSource, *, ahead: int = _AHEAD) -> None:
