@@ -101,6 +101,11 @@ def _plain(value: object) -> object:
 def _fields(value: object) -> object:
     import dataclasses
 
+    import msgspec
+
+    if isinstance(value, msgspec.Struct):
+        return _plain(msgspec.to_builtins(value))
+
     if dataclasses.is_dataclass(value):
         return {
             field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)

@@ -79,7 +79,10 @@ def drive_address(text: str) -> str:
     from imagerd.base.config import load_config
     from imagerd.daemon.client import Client
 
-    drives = {drive.name: drive.address for drive in Client(load_config().daemon.socket).virtual()}
+    drives = {
+        drive.name: drive.address
+        for drive in Client(load_config(client=True).daemon.socket).virtual()
+    }
     if name not in drives:
         known = ", ".join(sorted(drives)) or "none"
         raise NotAvailable(f"The daemon has no virtual drive {name!r}; it has: {known}.")

@@ -149,7 +149,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
     """One line that a worker process prints for its daemon.
 
-    `kind`: claimed (the disc is known, `job` is its id), progress, sentence, ended.
+    `kind`: drive (model and serial), claimed (the disc is known, `job` is its id), progress, ended.
     """
 
     kind: str
@@ -163,4 +163,6 @@ class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
     image: str | None = None
     bad: int = 0
     exit_code: int = 0
+    needs_space: bool = False
+    ejected: bool = False
     progress: JobProgress | None = None

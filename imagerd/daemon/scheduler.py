@@ -16,15 +16,16 @@ from typing import Protocol
 
 from imagerd.base.config import Config
 from imagerd.base.errors import MediumError, NotAvailable, OperatorError
+from imagerd.base.space import free_bytes
 from imagerd.daemon.hub import Hub, notice
 from imagerd.daemon.protocol import WorkerReport
 from imagerd.daemon.slots import Slot
-from imagerd.daemon.space import free_bytes
 from imagerd.daemon.workers import Worker, WorkerEnd, WorkerOrder
 from imagerd.devices.watch import DriveEvent, EventKind
 
 _CRASHES_IN_A_ROW = 5  # without progress between them
 _BACKOFF_SECONDS = 0.2
+_LOOK_SECONDS = 0.1
 
 
 class Holder(Protocol):
@@ -34,8 +35,8 @@ class Holder(Protocol):
         """Do not touch this drive."""
         ...
 
-    def release(self, address: str) -> None:
-        """Look after it again."""
+    def release(self, address: str, *, medium_out: bool = False) -> None:
+        """Look after it again; `medium_out`: the worker has opened the tray."""
         ...
 
 
@@ -58,6 +59,11 @@ class Scheduler:
         self._slots: dict[str, Slot] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self._world.config
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -141,6 +147,21 @@ class Scheduler:
             slot = loaded[0]
         self.begin(slot, job, again=True)
 
+    async def work_ended(
+        self, slot: Slot, cycles: int, stopped: Callable[[], bool]
+    ) -> WorkerReport | None:
+        """How the work after the first `cycles` in `slot` ended, once it did.
+
+        Paused work has not ended. None if `stopped` wants no more and nothing is at work.
+        """
+        while True:
+            last = slot.last if slot.cycles > cycles and not slot.working else None
+            if last is not None and last.state != "paused":
+                return last
+            if not slot.working and (stopped() or self._stopping):
+                return None
+            await asyncio.sleep(_LOOK_SECONDS)
+
     def space_may_be_back(self) -> None:
         """Begin what waited for space; called now and then."""
         for slot in self.slots:
@@ -166,17 +187,21 @@ class Scheduler:
     async def _work(self, slot: Slot, order: WorkerOrder) -> None:
         """Run workers for one disc until one of them ends its job."""
         self._world.holder.hold(slot.address)
+        out = False
         try:
             end = await self._until_it_ends(slot, order)
+            out = end.report is not None and end.report.ejected
             if end.crashed and slot.job is not None and not self._stopping:
                 sentence = "The worker died several times in a row; see the journal."
                 await self._world.pause_job(slot.job.id, sentence)
                 slot.sentence = sentence
+            slot.last = end.report
+            slot.needs_space = end.report is not None and end.report.needs_space
         finally:
             slot.working, slot.worker = False, None
-            self._world.holder.release(slot.address)
-            self._tell(slot)
-        await self._afterwards(slot, end)
+            slot.cycles += 1
+            self._world.holder.release(slot.address, medium_out=out)
+        await self._afterwards(slot)
 
     async def _until_it_ends(self, slot: Slot, order: WorkerOrder) -> WorkerEnd:
         crashes, reached = 0, -1
@@ -193,17 +218,13 @@ class Scheduler:
                 return end
             await asyncio.sleep(_BACKOFF_SECONDS * 2**crashes)
 
-    async def _afterwards(self, slot: Slot, end: WorkerEnd) -> None:
-        if end.report is not None and end.report.state == "paused" and end.report.kind == "ended":
-            slot.needs_space = "space" in end.report.sentence
-        if slot.eject_wanted:
-            slot.eject_wanted = False
-            try:
-                await self._world.eject(slot.address)
-            except (MediumError, OperatorError) as error:
-                slot.sentence = str(error)
-        if slot.address not in self._slots:
-            return
+    async def _afterwards(self, slot: Slot) -> None:
+        """Open the tray if the button was pressed meanwhile; forget a drive that is gone."""
+        if slot.eject_wanted and not slot.lost:
+            await self._eject_quietly(slot)
+        slot.eject_wanted = False
+        if slot.lost:
+            self._slots.pop(slot.address, None)
         self._tell(slot)
 
     def _reported(self, slot: Slot, report: WorkerReport) -> None:

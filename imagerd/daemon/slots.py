@@ -35,6 +35,8 @@ class Slot:
     serial: str = ""
     sentence: str = ""
     job: JobView | None = None
+    cycles: int = 0  # how often work in this drive has ended
+    last: WorkerReport | None = None  # how it ended the last time; None if the worker died
 
     @property
     def name(self) -> str:

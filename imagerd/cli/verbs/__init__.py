@@ -14,10 +14,11 @@ import click
 
 IMAGES = "Images and discs"
 DRIVES = "Drives"
+DAEMON = "The daemon"
 ARCHIVE = "The archive"
 MORE = "More"
 
-SECTIONS = (IMAGES, DRIVES, ARCHIVE, MORE)
+SECTIONS = (IMAGES, ARCHIVE, DRIVES, DAEMON, MORE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,15 @@ VERBS = (
     Verb("compare", IMAGES, "Compare disc with disc, whatever the containers."),
     Verb("convert", IMAGES, "Write a disc or an image as another kind of image."),
     Verb("hash", IMAGES, "Compute the digests of tracks and files."),
+    Verb("status", DAEMON, "Tell how the daemon and its drives are."),
+    Verb("watch", DAEMON, "Show the daemon at work, live."),
+    Verb("jobs", DAEMON, "List the daemon's jobs."),
+    Verb("cancel", DAEMON, "End a job; what it has read is kept."),
+    Verb("retry", DAEMON, "Take up a job again that ended short of done."),
+    Verb("loader", DAEMON, "Work a stack of discs with a loader."),
+    Verb("virtual", DAEMON, "Add, fill, eject and remove virtual drives of the daemon."),
+    Verb("archive", DRIVES, "Bring the disc in a drive into the archive, without the daemon."),
+    Verb("eject", DRIVES, "Open the tray of a drive that is not at work."),
     Verb("drives", DRIVES, "List the optical drives of this machine."),
     Verb("list", ARCHIVE, "List the images of the archive."),
     Verb("show", ARCHIVE, "Show all that is known of one image."),

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reading stage of a job: open or begin its workspace, recover, keep the catalog informed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import msgspec
+
+from imagerd import __version__
+from imagerd.archive.claim import Claimed
+from imagerd.archive.identify import DiscIdentity
+from imagerd.archive.speed import SpeedLimit
+from imagerd.archive.stages import Control, Stage, Stop, Way, staged
+from imagerd.archive.world import World
+from imagerd.base.progress import Progress
+from imagerd.catalog.catalog import Catalog
+from imagerd.catalog.records import JobState, Pass
+from imagerd.devices.drive import OpticalDrive
+from imagerd.disc.source import SectorState
+from imagerd.recovery.budget import Budget
+from imagerd.recovery.effort import Reader
+from imagerd.recovery.engine import PassNote, Recovery, RecoveryResult
+from imagerd.recovery.job import DriveRecord, Job, LayoutRecord, ReadFeatures
+from imagerd.recovery.workspace import Workspace
+
+_SNAPSHOT_SECONDS = 5.0
+
+
+def open_workspace(claimed: Claimed, identity: DiscIdentity, drive: OpticalDrive) -> Workspace:
+    """The job's workspace: the one that it has, else a new one."""
+    if (claimed.workspace / "job.json").exists():
+        return Workspace.open(claimed.workspace)
+    features = drive.probe_read_features()
+    who = drive.identity
+    job = Job(
+        fingerprint=identity.fingerprint,
+        layout=LayoutRecord.of(identity.layout),
+        drive=DriveRecord(who.vendor, who.product, who.revision, who.serial, who.address),
+        features=ReadFeatures(c2=features.c2_size > 0, sub=features.sub),
+        software=__version__,
+        created=datetime.now(UTC),
+        labels={"job": claimed.job.id, "disc": claimed.disc.name},
+    )
+    return Workspace.create(claimed.workspace, job)
+
+
+def read_disc(
+    drive: OpticalDrive,
+    work: Workspace,
+    claimed: Claimed,
+    world: World,
+    control: Control,
+) -> Way[RecoveryResult]:
+    """Recover what the budget allows. Stops with a checkpoint when `control` says so."""
+    limit = world.settings(drive.identity).max_speed
+    reader: Reader = drive if limit is None else SpeedLimit(drive, limit)
+    known_notes = len(work.notes)
+    recovery = Recovery(
+        reader,
+        work,
+        Budget.of(world.config.policy.budget),
+        should_stop=lambda: control.stop() is not Stop.NO,
+    )
+    keeper = _Snapshots(world.catalog, claimed)
+
+    def stage(progress: Progress) -> Stage:
+        status = recovery.status()
+        made = Stage(
+            state=JobState.READING,
+            progress=progress,
+            job=claimed.job.id,
+            name=claimed.disc.name,
+            medium=claimed.disc.medium,
+            bad=status.counts[SectorState.FAILED],
+            suspect=status.counts[SectorState.SUSPECT],
+            budget_left=status.seconds_left,
+        )
+        keeper.keep(made)
+        return made
+
+    try:
+        return (yield from staged(recovery.run(), stage))
+    finally:
+        for done in passes_of(work, known_notes):
+            world.catalog.jobs.record_pass(claimed.job.id, done)
+
+
+class _Snapshots:
+    """Leaves progress in the catalog now and then: what a person sees when the daemon is gone."""
+
+    def __init__(self, catalog: Catalog, claimed: Claimed) -> None:
+        self._catalog = catalog
+        self._job = claimed.job.id
+        self._last = time.monotonic()
+
+    def keep(self, stage: Stage) -> None:
+        """Write the snapshot if the last is old enough."""
+        now = time.monotonic()
+        if now - self._last < _SNAPSHOT_SECONDS:
+            return
+        self._last = now
+        progress = stage.progress
+        self._catalog.jobs.snapshot(
+            self._job,
+            {
+                "what": progress.what,
+                "done": progress.done,
+                "total": progress.total,
+                "bad": stage.bad,
+                "suspect": stage.suspect,
+            },
+        )
+
+
+def passes_of(work: Workspace, first_note: int = 0) -> Iterator[Pass]:
+    """The passes noted in the journal from note `first_note` on, as the catalog keeps them."""
+    begun: PassNote | None = None
+    for note in work.notes[first_note:]:
+        if note.kind == "pass":
+            begun = msgspec.json.decode(note.body, type=PassNote)
+        elif note.kind == "end" and begun is not None:
+            yield _pass(begun, msgspec.json.decode(note.body, type=PassNote), work)
+            begun = None
+
+
+def _pass(begun: PassNote, ended: PassNote, work: Workspace) -> Pass:
+    good_before, good_after = (n.counts["read"] + n.counts["proven"] for n in (begun, ended))
+    return Pass(
+        name=begun.name,
+        started=datetime.fromtimestamp(begun.time, UTC),
+        ended=datetime.fromtimestamp(ended.time, UTC),
+        asked=sum(begun.counts.values()) - good_before,
+        good=good_after - good_before,
+        bad=ended.counts["failed"] + ended.counts["suspect"],
+        software=work.job.software,
+    )

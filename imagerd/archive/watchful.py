@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can make a running job stop: signals, and a disk that is getting full."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from imagerd.archive.stages import Stop
+from imagerd.base.config import Config
+from imagerd.base.space import free_bytes
+
+_SPACE_SECONDS = 1.0
+
+
+class Signals:
+    """What the world outside wants: set by signals and by the free space, asked by the work."""
+
+    def __init__(self, config: Config) -> None:
+        self._wanted = Stop.NO
+        self._config = config
+        self._looked = 0.0
+
+    def install(self) -> None:
+        """Take SIGTERM and SIGINT (stop after a checkpoint) and SIGUSR1 (cancel)."""
+        signal.signal(signal.SIGTERM, lambda *_: self._want(Stop.PAUSE))
+        signal.signal(signal.SIGINT, lambda *_: self._want(Stop.PAUSE))
+        signal.signal(signal.SIGUSR1, lambda *_: self._want(Stop.CANCEL))
+
+    def stop(self) -> Stop:
+        """Why to stop, if at all."""
+        now = time.monotonic()
+        if self._wanted is Stop.NO and now - self._looked > _SPACE_SECONDS:
+            self._looked = now
+            if not has_space(self._config):
+                self._want(Stop.SPACE)
+        return self._wanted
+
+    def _want(self, stop: Stop) -> None:
+        if self._wanted is not Stop.CANCEL:
+            self._wanted = stop
+
+
+def has_space(config: Config) -> bool:
+    """Whether the disks of archive and workspaces may take more."""
+    folders = (config.archive.folder, config.daemon.state)
+    return all(free_bytes(folder) >= config.archive.minimum_free for folder in folders)

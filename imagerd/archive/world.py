@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a disc's way happens, and what was ordered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagerd.base.config import Config, DriveConfig
+from imagerd.catalog.catalog import Catalog
+from imagerd.devices.drive import DriveIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be done: with `job`, only that one; `again`, though the archive has the disc."""
+
+    job: str | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The configuration and the open catalog."""
+
+    config: Config
+    catalog: Catalog
+
+    @property
+    def workspaces(self) -> Path:
+        """Where jobs have their folders."""
+        return self.config.daemon.state / "jobs"
+
+    def settings(self, drive: DriveIdentity) -> DriveConfig:
+        """What the configuration says of a drive, by serial number, address or short name."""
+        return self.config.drive(drive.serial, drive.address, Path(drive.address).name)

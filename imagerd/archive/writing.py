@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The writing stage of a job: layout by Q, output rule, image, account of its sectors, proof."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from imagerd.archive.identify import DiscIdentity
+from imagerd.archive.naming import fields_of, fill_template, free_folder
+from imagerd.archive.output import choose_output
+from imagerd.archive.publish import FileDigests, Publication, fresh_staging, read_back
+from imagerd.archive.sidecars import write_sidecars
+from imagerd.archive.tap import Tap
+from imagerd.archive.world import World
+from imagerd.base.progress import Task
+from imagerd.disc.source import SectorSource
+from imagerd.formats.write import write_image
+from imagerd.formats.written import WriteOptions
+from imagerd.recovery.job import LayoutRecord
+from imagerd.recovery.subq import refine
+from imagerd.recovery.worksource import WorkSource
+from imagerd.recovery.workspace import Workspace
+from imagerd.sectors.offset import OffsetView, audio_areas
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is written: `name` is the disc's, `drive` the model, `job` the id."""
+
+    identity: DiscIdentity
+    name: str
+    job: str
+    drive: str
+    read_offset: int | None
+
+
+def write_publication(work: Workspace, subject: Subject, world: World) -> Task[Publication]:
+    """Write and prove the files of the image in a staging folder."""
+    policy = world.config.policy
+    refined = refine(work)
+    source, notes = _corrected(WorkSource(work, refined.layout), subject.read_offset)
+    choice = yield from choose_output(source, policy.output)
+    folder = _folder(subject, world)
+    staging = fresh_staging(world.config.archive.folder, subject.job)
+    tap = Tap(source)
+    options = WriteOptions(split_tracks=policy.split_tracks)
+    written = yield from write_image(tap, staging / f"{folder.name}{choice.suffix}", options)
+    others = write_sidecars(work, tap, written, staging / folder.name, sub=policy.keep_subchannel)
+    verified = yield from read_back((*written.files, *others))
+    return Publication(
+        staging=str(staging),
+        folder=str(folder),
+        container=written.format,
+        main=written.target.name,
+        layout=LayoutRecord.of(refined.layout),
+        files=[FileDigests.of(f.path.name, f.digests) for f in (*written.files, *others)],
+        tracks=[FileDigests.of(str(t.number), t.digests) for t in written.tracks],
+        reason=choice.reason,
+        notes=[*refined.findings, *notes, *written.left_out],
+        fill=options.fill.decode() if written.bad else None,
+        read_offset=subject.read_offset,
+        verified=verified,
+    )
+
+
+def _corrected(source: WorkSource, offset: int | None) -> tuple[SectorSource, tuple[str, ...]]:
+    """The source with the drive's read offset taken out of its audio, and what to say of it."""
+    if not offset or not source.layout.is_cd or not audio_areas(source.layout):
+        return source, ()
+    view = OffsetView(source, offset)
+    missing = ", ".join(f"{area.start}–{area.stop - 1}" for area in view.padded)
+    said = f"Audio was moved by the drive's read offset of {offset} samples"
+    if missing:
+        said += f"; what lies beyond the audio was not read: LBA {missing} hold silence there"
+    return view, (said + ".",)
+
+
+def _folder(subject: Subject, world: World) -> Path:
+    """The image's folder in the archive; its last part names the files, too."""
+    identity, archive = subject.identity, world.config.archive
+    fields = fields_of(
+        label=subject.name,
+        disc=identity.fingerprint[:8],
+        job=subject.job,
+        drive=subject.drive,
+        medium=identity.layout.medium.value,
+        now=datetime.now(UTC),
+    )
+    return free_folder(archive.folder, fill_template(archive.naming, fields))

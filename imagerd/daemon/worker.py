@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The worker process: one disc in one drive, reported line by line to whoever started it.
+
+``python -m imagerd.daemon.worker --drive ADDRESS [--config FILE] [--job ID] [--again]``
+
+SIGTERM: stop after a checkpoint, the job stays open. SIGUSR1: stop and cancel the job. When the
+daemon that started it dies, it stops as for SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from imagerd.archive.eject import eject_by_policy
+from imagerd.archive.run import archive_disc
+from imagerd.archive.stages import Control, Outcome, Stage, follow
+from imagerd.archive.watchful import Signals, has_space
+from imagerd.archive.world import Order, World
+from imagerd.base.config import Config, load_config
+from imagerd.base.errors import ImagerdError, MediumError, OperatorError
+from imagerd.catalog.catalog import Catalog
+from imagerd.catalog.records import JobState
+from imagerd.daemon.protocol import JobProgress, WorkerReport
+from imagerd.daemon.rate import Rate
+from imagerd.devices.drive import OpticalDrive
+from imagerd.devices.transport import open_transport
+
+_PR_SET_PDEATHSIG = 1
+_REPORT_SECONDS = 0.2
+
+
+class Reporter:
+    """Prints reports; a listener that is gone counts as a wish to stop."""
+
+    def __init__(self) -> None:
+        self._rate = Rate()
+        self._job: str | None = None
+        self._last = 0.0
+        self._state: JobState | None = None
+
+    def show(self, stage: Stage) -> None:
+        """Report a stage, not too often; a change of state always."""
+        now = time.monotonic()
+        changed = stage.state is not self._state or stage.job != self._job
+        if not changed and now - self._last < _REPORT_SECONDS:
+            return
+        claimed = stage.job != self._job
+        self._last, self._state, self._job = now, stage.state, stage.job
+        self.say(
+            WorkerReport(
+                kind="claimed" if claimed else "progress",
+                job=stage.job,
+                name=stage.name,
+                medium=stage.medium,
+                state=stage.state.value if stage.state is not None else "",
+                progress=self._progress(stage),
+            )
+        )
+
+    def _progress(self, stage: Stage) -> JobProgress:
+        progress = stage.progress
+        rate, eta = self._rate.of(f"{stage.state} {progress.unit}", progress.done, progress.total)
+        size = 2352 if stage.medium == "cd" else 2048
+        return JobProgress(
+            stage=stage.state.value if stage.state is not None else "",
+            what=progress.what,
+            done=progress.done,
+            total=progress.total,
+            unit=progress.unit,
+            rate=rate * (size if progress.unit == "sectors" else 1),
+            eta=eta,
+            bad=stage.bad,
+            suspect=stage.suspect,
+            budget_left=stage.budget_left,
+        )
+
+    def ended(self, outcome: Outcome, *, needs_space: bool, ejected: bool) -> None:
+        """The last report."""
+        self.say(
+            WorkerReport(
+                kind="ended",
+                job=outcome.job,
+                name=outcome.name,
+                state=outcome.state.value,
+                sentence=outcome.sentence,
+                image=str(outcome.image) if outcome.image is not None else None,
+                bad=outcome.bad,
+                exit_code=int(outcome.exit_code),
+                needs_space=needs_space,
+                ejected=ejected,
+            )
+        )
+
+    def say(self, report: WorkerReport) -> None:
+        """One line."""
+        try:
+            sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            signal.raise_signal(signal.SIGTERM)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Work; returns the exit code of the outcome."""
+    options = _arguments(arguments)
+    try:
+        config = load_config(options.config)
+    except ImagerdError as error:
+        sys.stderr.write(f"{error}\n")
+        return int(error.exit_code)
+    signals = Signals(config)
+    signals.install()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # our daemon died
+    reporter = Reporter()
+    ejected = False
+    try:
+        outcome, ejected = _archive(options, config, signals, reporter)
+    except (MediumError, OperatorError) as error:
+        outcome = Outcome(JobState.FAILED, str(error), exit_code=error.exit_code)
+    full = outcome.state is JobState.PAUSED and not has_space(config)
+    reporter.ended(outcome, needs_space=full, ejected=ejected)
+    return int(outcome.exit_code)
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m imagerd.daemon.worker")
+    parser.add_argument("--drive", required=True)
+    parser.add_argument("--config", type=Path)
+    parser.add_argument("--job")
+    parser.add_argument("--again", action="store_true")
+    return parser.parse_args(arguments)
+
+
+def _archive(
+    options: argparse.Namespace, config: Config, signals: Signals, reporter: Reporter
+) -> tuple[Outcome, bool]:
+    """How it ended, and whether the tray was opened then."""
+    order = Order(options.job, options.again)
+    with (
+        Catalog.open(config.catalog.url) as catalog,
+        closing(OpticalDrive(open_transport(options.drive))) as drive,
+    ):
+        who = drive.identity
+        reporter.say(
+            WorkerReport(
+                kind="drive", model=f"{who.vendor} {who.product}".strip(), serial=who.serial
+            )
+        )
+        way = archive_disc(drive, World(config, catalog), order, Control(signals.stop))
+        outcome = follow(way, reporter.show)
+        return outcome, eject_by_policy(drive, config.policy.eject, outcome)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
