@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from imagerd.disc.layout import Layout, SectorFormat, Track, TrackMode
-from imagerd.disc.source import Bytes2D, Fault, FaultKind, Sectors, SectorState
+from imagerd.disc.source import Bytes2D, Fault, FaultKind, Sectors, SectorSource, SectorState
 from imagerd.sectors import convert
 
 
@@ -32,6 +32,8 @@ def volume_sectors(count: int) -> Bytes2D:
     blocks[16, 40:52] = np.frombuffer(b"A VOLUME    ", np.uint8)
     blocks[16, 80:84] = np.frombuffer(count.to_bytes(4, "little"), np.uint8)
     blocks[16, 128:130] = np.frombuffer((2048).to_bytes(2, "little"), np.uint8)
+    blocks[17] = 0  # volume descriptor set terminator
+    blocks[17, :7] = np.frombuffer(b"\xffCD001\1", np.uint8)
     return blocks
 
 
@@ -82,14 +84,14 @@ def empty(track: Track, lba: int, count: int) -> Bytes2D:
     return convert.to_raw(np.zeros((count, stored.size), np.uint8), stored, track.mode, lba)
 
 
-def read_all(source: object, lbas: range) -> Bytes2D:
+def read_all(source: SectorSource, lbas: range) -> Bytes2D:
     """All raw sectors of `lbas`, checked to be readable."""
     parts, at = [], lbas.start
     while at < lbas.stop:
-        block = source.read(at, lbas.stop - at)  # type: ignore[attr-defined]
+        block = source.read(at, lbas.stop - at)
         assert block.lba == at
         assert len(block) > 0
-        mode = source.layout.track_at(at).mode  # type: ignore[attr-defined]
+        mode = source.layout.track_at(at).mode
         parts.append(convert.to_raw(block.data, block.format, mode, at))
         at = block.end
     return np.concatenate(parts)

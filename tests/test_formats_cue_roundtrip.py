@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from imagerd.base.digests import digest_bytes
 from imagerd.base.errors import AlreadyThere, BadInput
-from imagerd.base.progress import run
+from imagerd.base.progress import Progress, run
 from imagerd.disc.layout import (
     Control,
     Index,
@@ -143,16 +144,16 @@ def test_a_task_given_up_half_way_leaves_no_files(tmp_path: Path) -> None:
 
 
 def test_progress_counts_the_stored_sectors(tmp_path: Path) -> None:
-    seen = []
+    seen: list[Progress] = []
     run(write_image(MemorySource(mixed_layout()), tmp_path / "x.cue", QUICK), seen.append)
     assert [p.done for p in seen] == sorted(p.done for p in seen)
     assert (seen[-1].done, seen[-1].total) == (130, 130)
 
 
 def test_a_dvd_is_refused_with_a_sentence(tmp_path: Path) -> None:
-    layout = single_track(20, TrackMode.BLOCKS, medium=Medium.DVD, stored=SectorFormat.USER)
-    source = MemorySource.__new__(MemorySource)
-    source.layout = layout
+    layout = single_track(20, TrackMode.MODE1, stored=SectorFormat.USER)
+    source = MemorySource(layout)
+    source.layout = replace(layout, medium=Medium.DVD)
     with pytest.raises(BadInput, match=r"DVD .* write it as \.iso\.$"):
         run(write_image(source, tmp_path / "x.cue"))
 

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import resource
+import signal
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +25,7 @@ from imagerd.disc.layout import (
     TrackMode,
     single_track,
 )
-from imagerd.disc.source import Bytes2D, Sectors, SectorState
+from imagerd.disc.source import Bytes2D, Sectors, SectorSource, SectorState
 from imagerd.formats import (
     MARKER,
     Container,
@@ -41,19 +44,25 @@ QUICK = WriteOptions(sync=False)
 class RawSource:
     """One track of given sectors from LBA 0."""
 
-    def __init__(self, data: Bytes2D, mode: TrackMode = TrackMode.MODE1) -> None:
+    def __init__(
+        self,
+        data: Bytes2D,
+        mode: TrackMode = TrackMode.MODE1,
+        medium: Medium = Medium.CD,
+        stored: SectorFormat = SectorFormat.RAW,
+    ) -> None:
         self.data = data
-        self.layout = single_track(len(data), mode)
+        self.layout = single_track(len(data), mode, medium=medium, stored=stored)
 
     def read(self, lba: int, count: int) -> Sectors:
-        return Sectors.good(lba, self.data[lba : lba + count], SectorFormat.RAW)
+        return Sectors.good(lba, self.data[lba : lba + count], self.layout.tracks[0].stored)
 
     def close(self) -> None:
         pass
 
 
-def written(folder: Path, source: object, options: WriteOptions = QUICK) -> WrittenImage:
-    return run(write_image(source, folder / "out.iso", options))  # type: ignore[arg-type]
+def written(folder: Path, source: SectorSource, options: WriteOptions = QUICK) -> WrittenImage:
+    return run(write_image(source, folder / "out.iso", options))
 
 
 def test_an_iso_opens_as_one_data_track_of_a_cd(tmp_path: Path) -> None:
@@ -236,24 +245,13 @@ def test_empty_form_2_sectors_lose_nothing(tmp_path: Path) -> None:
 
 
 def test_a_dvd_is_copied_block_by_block(tmp_path: Path) -> None:
-    layout = single_track(600, TrackMode.BLOCKS, medium=Medium.DVD, stored=SectorFormat.USER)
-    source = RawSource(volume_sectors(600))
-    source.layout = layout
-    source.read = (
-        lambda lba, count: Sectors.good(  # type: ignore[method-assign]
-            lba, source.data[lba : lba + count], SectorFormat.USER
-        )
-    )
-    written(tmp_path, source)
-    assert (tmp_path / "out.iso").read_bytes() == volume_sectors(600).tobytes()
+    blocks = volume_sectors(600)
+    written(tmp_path, RawSource(blocks, TrackMode.BLOCKS, Medium.DVD, SectorFormat.USER))
+    assert (tmp_path / "out.iso").read_bytes() == blocks.tobytes()
 
 
 def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
-    import resource
-
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    import signal
-
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limit[1]))
     try:
@@ -272,8 +270,6 @@ def test_a_folder_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("hashing", [True, False])
 def test_memory_is_a_few_blocks_whatever_the_size(tmp_path: Path, hashing: bool) -> None:
-    import tracemalloc
-
     path = tmp_path / "big.bin"
     raw = raw_volume(40).tobytes()
     with path.open("wb") as file:
