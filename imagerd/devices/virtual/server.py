@@ -100,7 +100,8 @@ class Server:
         self._trace = trace
         self._path = Path(listener.getsockname())
         self._inode = self._path.stat().st_ino
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # the drive: held as long as a command takes
+        self._registry = threading.Lock()  # the clients: held for an instant
         self._clients: dict[socket.socket, threading.Thread] = {}
         self._generation = 0
         self._commands = 0
@@ -132,7 +133,7 @@ class Server:
             return
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFERS)
         thread = threading.Thread(target=self._client, args=(connection,), daemon=True)
-        with self._lock:
+        with self._registry:
             self._clients[connection] = thread
         thread.start()
 
@@ -141,7 +142,7 @@ class Server:
             if self._path.stat().st_ino == self._inode:
                 self._path.unlink()
         self._listener.close()
-        with self._lock:
+        with self._registry:
             clients = dict(self._clients)
         for connection in clients:
             with contextlib.suppress(OSError):
@@ -165,7 +166,7 @@ class Server:
         except (Closed, OSError):
             pass  # gone, at whatever byte: nothing of the drive is left in between
         finally:
-            with self._lock:
+            with self._registry:
                 self._clients.pop(connection, None)
             connection.close()
 
