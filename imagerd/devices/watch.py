@@ -27,7 +27,8 @@ from imagerd.devices.presence import (
     Timing,
 )
 from imagerd.devices.probing import probe_drive
-from imagerd.devices.udev_adapter import UdevMonitor, Uevent, list_optical, udev_is_running
+from imagerd.devices.sources import Source, sysfs_source, udev_source, virtual_source
+from imagerd.devices.udev_adapter import UdevMonitor, Uevent, udev_is_running
 
 _log = logging.getLogger(__name__)
 
