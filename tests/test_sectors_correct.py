@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -70,6 +72,19 @@ def test_twenty_scattered_errors_are_almost_always_mended(mode: TrackMode) -> No
     assert mended >= 45
 
 
+@pytest.mark.parametrize("seed", [4, 5, 44, 72])
+def test_a_codeword_that_mends_the_wrong_symbol_is_not_believed_at_once(seed: int) -> None:
+    """Fifty errors each, of which believing every codeword from the start makes more."""
+    raw = one(TrackMode.MODE1)
+    rng = np.random.default_rng(seed)
+    damaged = raw[0].copy()
+    places = rng.choice(np.arange(16, 2352), 50, replace=False)
+    damaged[places] ^= rng.integers(1, 256, 50, dtype=np.uint8)
+    found = correct(damaged)
+    assert found is not None
+    assert found.data == raw.tobytes()
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("start", [16, 500, 1411, 1990])
 def test_a_burst_of_one_row_is_always_mended(mode: TrackMode, start: int) -> None:
@@ -81,6 +96,25 @@ def test_a_burst_of_one_row_is_always_mended(mode: TrackMode, start: int) -> Non
     assert found is not None
     assert found.data == raw.tobytes()
     assert found.changed == tuple(range(start, start + 86))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("columns", "diagonals"), [((3, 4), (0, 1)), ((0, 42), (5, 25)), ((20, 31), (7, 19))]
+)
+def test_four_errors_in_a_rectangle_of_p_and_q_are_mended(
+    mode: TrackMode, columns: tuple[int, int], diagonals: tuple[int, int]
+) -> None:
+    """Each codeword that is hit is hit twice, so neither P nor Q can mend it alone."""
+    raw = one(mode)
+    damaged = raw[0].copy()
+    for flip, (column, diagonal) in enumerate(itertools.product(columns, diagonals), 1):
+        row = (diagonal + column) % 26
+        damaged[12 + 2 * (43 * row + column)] ^= 37 * flip
+    found = correct(damaged)
+    assert found is not None
+    assert found.data == raw.tobytes()
+    assert len(found.changed) == 4
 
 
 @pytest.mark.parametrize("mode", MODES)
