@@ -91,7 +91,8 @@ def read_all(source: SectorSource, lbas: range) -> Bytes2D:
         block = source.read(at, lbas.stop - at)
         assert block.lba == at
         assert len(block) > 0
-        mode = source.layout.track_at(at).mode
-        parts.append(convert.to_raw(block.data, block.format, mode, at))
+        track = source.layout.track_at(at)
+        assert track is not None
+        parts.append(convert.to_raw(block.data, block.format, track.mode, at))
         at = block.end
     return np.concatenate(parts)

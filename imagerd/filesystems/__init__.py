@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What lies inside a source: volume descriptors and files."""
+"""What is on a disc's data tracks: so far only what names a volume, to identify discs."""
