@@ -285,6 +285,7 @@ def test_closing_ends_the_events() -> None:
         await watcher.start()
         await watcher.close()
         assert [event async for event in watcher.events()] == []
+        assert [event async for event in watcher.events()] == [], "and it stays ended"
 
     run(story)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
@@ -63,6 +63,19 @@ class Udev(StrEnum):
     AUTO = "auto"  # if it runs where we can hear it
     ALWAYS = "always"
     NEVER = "never"
+
+
+class _Stream:
+    """An iterator that, unlike a generator, survives a reader who stops waiting."""
+
+    def __init__(self, take: Callable[[], Awaitable[DriveEvent]]) -> None:
+        self._take = take
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> DriveEvent:
+        return await self._take()
 
 
 class DriveWatcher:
@@ -141,15 +154,21 @@ class DriveWatcher:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def events(self) -> AsyncIterator[DriveEvent]:
-        """What happens, in order, until `close`. For one reader.
+    def events(self) -> AsyncIterator[DriveEvent]:
+        """What happens, in order, until `close`. For one reader, who may give up waiting.
 
         Should the watcher itself fail, its error comes out here rather than silence.
         """
-        while (event := await self._queue.get()) is not None:
-            yield event
+        return _Stream(self._take)
+
+    async def _take(self) -> DriveEvent:
+        event = await self._queue.get()
+        if event is not None:
+            return event
+        self._queue.put_nowait(None)  # it stays ended
         if self._task is not None and not self._task.cancelled():
             await self._task
+        raise StopAsyncIteration
 
     def hold(self, address: str) -> None:
         """Leave a drive alone, as a worker has it. Holds nest."""
