@@ -50,7 +50,11 @@ class Control(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class HostState(msgspec.Struct, frozen=True):
-    """What the host says of its drive. `image` is the path of the medium, or empty."""
+    """What the host says of its drive. `image` is the path of the medium, or empty.
+
+    `insertions` counts how often the tray closed over a medium: a change means another disc, or
+    the same one anew.
+    """
 
     name: str
     pid: int
@@ -59,6 +63,7 @@ class HostState(msgspec.Struct, frozen=True):
     locked: bool
     medium: str  # cd, dvd, bd, hddvd, or empty
     image: str
+    insertions: int
     commands: int
     max_transfer: int
     moved: bool = False  # whether the button just pressed has moved the tray

@@ -265,6 +265,7 @@ class Server:
             locked=state.locked,
             medium=loaded.disc.layout.medium.value if loaded is not None else "",
             image=loaded.what if loaded is not None else "",
+            insertions=state.insertions,
             commands=self._commands,
             max_transfer=self._drive.max_transfer,
             moved=moved,

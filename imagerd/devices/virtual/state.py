@@ -97,6 +97,7 @@ class DriveState:
         self.media_events: deque[MediaEvent] = deque()
         self.operational_changes = 0
         self.head = 0
+        self.insertions = 0
         self.reset_settings()
 
     def reset_settings(self) -> None:
@@ -194,6 +195,7 @@ class DriveState:
             self.loaded.buffer.drop()
 
     def _new_media(self) -> None:
+        self.insertions += 1
         self.media_events.append(MediaEvent.NEW_MEDIA)
         self.operational_changes += 1
         self.head = 0
