@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagerd.base.progress import run
-from imagerd.disc.layout import Control, Medium, SectorFormat, TrackMode
+from imagerd.disc.layout import Control, Index, Medium, SectorFormat, TrackMode
 from imagerd.sectors.convert import from_raw
 from imagerd.toolkit.compare import CompareResult, Depth, Sameness, compare
 from tests.sources import MemorySource, TrackPlan, audio, data, memory_blocks, memory_disc
@@ -231,3 +231,32 @@ def test_a_track_that_is_stored_otherwise_is_no_difference_of_layout() -> None:
     result = compared(disc, restored(disc, SectorFormat.USER))
     assert result.outcome is Sameness.EQUAL
     assert not result.layout
+
+
+def toc_only(disc: MemorySource) -> MemorySource:
+    """The same disc as a drive knows it that reads no subchannel: no pregaps, no indexes."""
+    tracks = disc.layout.tracks
+    ends = [*(track.index1 for track in tracks[1:]), disc.layout.end]
+    shown = tuple(
+        replace(track, indexes=(Index(1, track.index1),), end=end)
+        for track, end in zip(tracks, ends, strict=True)
+    )
+    layout = replace(disc.layout, sessions=(replace(disc.layout.sessions[0], tracks=shown),))
+    whole = np.concatenate([disc.raw[track.number] for track in tracks])
+    raw = {track.number: whole[track.index1 : track.end] for track in shown}
+    return MemorySource(layout, raw)
+
+
+def test_pregaps_that_one_side_cannot_know_do_not_decide() -> None:
+    disc = memory_disc(MIXED)
+    for pair in ((disc, toc_only(disc)), (toc_only(disc), disc)):
+        result = compared(*pair)
+        assert result.outcome is Sameness.EQUAL
+        assert result.sectors == 95
+        assert len(result.details) == 1
+
+
+def test_a_lead_out_that_lies_elsewhere_decides() -> None:
+    result = compared(memory_disc([data(40)]), memory_disc([data(41)]))
+    assert result.outcome is Sameness.DIFFERENT
+    assert result.layout == ("Session 1 ends at LBA 40 in the first, 41 in the second.",)

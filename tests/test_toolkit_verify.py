@@ -228,3 +228,21 @@ def test_a_list_of_checksums_counts_for_the_images_files(tmp_path: Path) -> None
     other = write_cue(tmp_path, memory_disc(MIXED[:1]), "stranger")
     with pytest.raises(BadInput, match="none of the image's files"):
         verified(other, lists=[read_checksum_file(sums)])
+
+
+def test_a_pregap_that_the_toc_does_not_tell_is_no_damage() -> None:
+    disc = memory_disc([data(60), audio(40)])
+    disc.raw[1][45:] = 0
+    result = proven(disc)
+    assert result.ok
+    assert result.tracks[0].good == 45
+    assert "last 15 sectors" in result.tracks[0].remark
+    disc.raw[1][44:] = disc.raw[1][:16]  # data of another place is damage there, too
+    disc.raw[1][30] = 0
+    assert 30 in places(proven(disc).tracks[0].wrong_header)
+
+
+def test_missing_sync_before_a_known_pregap_is_damage() -> None:
+    disc = memory_disc([data(60), audio(40, pregap=10)])
+    disc.raw[1][55:] = 0
+    assert places(proven(disc).tracks[0].wrong_header) == set(range(55, 60))

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from imagerd.formats import Image
 
 _VIRTUAL = "virtual:"
-_READY_SECONDS = 60.0  # a drive may spin up and look for a while before it knows its disc
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,9 @@ def opened(text: str, *, allow_outside: bool = False) -> Iterator[Opened]:
     """
     if is_drive(text):
         with closing(open_drive(text)) as drive:
-            drive.wait_ready(_READY_SECONDS)
-            yield Opened(text, drive, drive=drive)
+            from imagerd.toolkit.drives import RefinedDrive
+
+            yield Opened(text, RefinedDrive(drive), drive=drive)
         return
     with closing(_open_image(text, allow_outside)) as image:
         yield Opened(text, image, image=image)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What differs between two layouts, as sentences.
 
-Some differences decide (other tracks, other indexes); others are only told, as not every container
-can hold them (an .iso knows no ISRC) and not every reader asks for them.
+What a table of contents tells decides: tracks, their numbers, sessions, kinds and starts, and the
+lead-outs. Pregaps and further indexes decide only if both sides know such things: a drive tells
+none without its subchannel being read. The rest is only told, as not every container can hold it
+(an .iso knows no ISRC) and not every reader asks for it.
 """
 
 from __future__ import annotations
@@ -30,10 +32,31 @@ def layout_differences(a: Layout, b: Layout, shift: int) -> Differences:
     """
     pairs, deciding = _pair(a, b, shift)
     details = list(_disc_details(a, b))
+    indexes = [sentence for mine, its in pairs for sentence in _index_differences(mine, its, shift)]
     for mine, its in pairs:
         deciding += _track_differences(mine, its, shift)
         details += _track_details(mine, its)
+    deciding += _lead_outs(a, b, shift)
+    if _knows_indexes(a) and _knows_indexes(b):
+        deciding += indexes
+    else:
+        details += indexes
     return Differences(tuple(deciding), tuple(details))
+
+
+def _knows_indexes(layout: Layout) -> bool:
+    """Whether anything is known beyond what the TOC tells; one track has nothing beyond it."""
+    return len(layout.tracks) == 1 or any(len(track.indexes) > 1 for track in layout.tracks)
+
+
+def _lead_outs(a: Layout, b: Layout, shift: int) -> Iterator[str]:
+    """Sessions that end elsewhere; those of one side alone show as tracks of one side alone."""
+    if len(a.tracks) != len(b.tracks):
+        return
+    for mine, its in zip(a.sessions, b.sessions, strict=False):
+        if mine.lead_out != its.lead_out - shift:
+            what = f"Session {mine.number} ends at LBA"
+            yield _both(what, mine.lead_out, its.lead_out - shift)
 
 
 def _pair(a: Layout, b: Layout, shift: int) -> tuple[list[tuple[Track, Track]], list[str]]:
@@ -62,13 +85,15 @@ def _track_differences(mine: Track, its: Track, shift: int) -> Iterator[str]:
     cooked = mine.stored in _COOKED or its.stored in _COOKED
     if mine.is_data != its.is_data or (mine.mode is not its.mode and not cooked):
         yield _both(f"{name} is", mine.mode, its.mode)
+
+
+def _index_differences(mine: Track, its: Track, shift: int) -> Iterator[str]:
+    if mine.stored in _COOKED or its.stored in _COOKED:
+        return
     indexes = [(index.number, index.lba) for index in mine.indexes]
     others = [(index.number, index.lba - shift) for index in its.indexes]
-    if indexes != others and not cooked:
-        yield _both(f"{name} has the indexes", _indexes(indexes), _indexes(others))
-    length, other = mine.end - mine.index1, its.end - its.index1
-    if length != other:
-        yield _both(f"{name}, in sectors, is long", length, other)
+    if indexes != others:
+        yield _both(f"Track {mine.number} has the indexes", _indexes(indexes), _indexes(others))
 
 
 def _both(what: str, mine: object, its: object) -> str:

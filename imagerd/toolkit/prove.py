@@ -21,6 +21,7 @@ from imagerd.toolkit.ranges import Extent, pieces
 from imagerd.toolkit.verdicts import Tally, Verdict, is_provable, tally
 
 _CHUNK = 4096  # sectors of one piece of work: 9.6 MB
+_LONGEST_PREGAP = 450  # sectors without sync before audio that may be its pregap; mostly 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,32 @@ def _work(source: SectorSource, job: _Piece) -> Tally:
 
 
 def _summary(layout: Layout, tallies: list[Tally], size: int) -> SectorsVerdict:
+    for track, found in zip(layout.tracks, tallies, strict=True):
+        _excuse_pregap(layout, track, found)
+    return _verdict(layout, tallies, size)
+
+
+def _excuse_pregap(layout: Layout, track: Track, found: Tally) -> None:
+    """Take what has no sync at the end of a data track for the pregap of the audio after it.
+
+    A table of contents does not tell where that pregap begins (ECMA-130, 20.2: at least 150
+    sectors), so in the layout of a drive it belongs to the data track.
+    """
+    after = next((t for t in layout.tracks if t.start == track.end), None)
+    if after is None or after.is_data or len(after.indexes) > 1 or not is_provable(track):
+        return
+    lost = Extent.of(found.ranges.get(Verdict.WRONG_HEADER, ()))
+    if not lost or lost.ranges[-1].stop != track.end or len(lost.ranges[-1]) > _LONGEST_PREGAP:
+        return
+    found.pregap = len(lost.ranges[-1])
+    found.ranges[Verdict.WRONG_HEADER] = list(lost.ranges[:-1])
+    found.counts[Verdict.WRONG_HEADER] -= found.pregap
+    found.counts[Verdict.UNPROVEN] += found.pregap
+
+
+def _verdict(layout: Layout, tallies: list[Tally], size: int) -> SectorsVerdict:
     tracks = tuple(
-        _track(track, tally) for track, tally in zip(layout.tracks, tallies, strict=True)
+        _track(track, found) for track, found in zip(layout.tracks, tallies, strict=True)
     )
     return SectorsVerdict(
         ok=not any(track.bad for track in tracks),
@@ -129,9 +154,9 @@ def _summary(layout: Layout, tallies: list[Tally], size: int) -> SectorsVerdict:
     )
 
 
-def _track(track: Track, tally: Tally) -> TrackVerdict:
+def _track(track: Track, found: Tally) -> TrackVerdict:
     extents = {
-        verdict: Extent.of(tally.ranges.get(verdict, ()))
+        verdict: Extent.of(found.ranges.get(verdict, ()))
         for verdict in (
             Verdict.WRONG_PARITY,
             Verdict.WRONG_EDC,
@@ -146,26 +171,28 @@ def _track(track: Track, tally: Tally) -> TrackVerdict:
         stored=track.stored.value[1],
         first=track.stored_range.start,
         sectors=len(track.stored_range),
-        good=tally.counts[Verdict.GOOD],
-        unproven=tally.counts[Verdict.UNPROVEN],
-        not_computed=tally.counts[Verdict.NOT_COMPUTED],
+        good=found.counts[Verdict.GOOD],
+        unproven=found.counts[Verdict.UNPROVEN],
+        not_computed=found.counts[Verdict.NOT_COMPUTED],
         wrong_parity=extents[Verdict.WRONG_PARITY],
         wrong_edc=extents[Verdict.WRONG_EDC],
         wrong_header=extents[Verdict.WRONG_HEADER],
         unreadable=extents[Verdict.UNREADABLE],
-        faults={str(kind): count for kind, count in sorted(tally.faults.items())},
-        remark=_remark(track, tally),
+        faults={str(kind): count for kind, count in sorted(found.faults.items())},
+        remark=_remark(track, found),
     )
 
 
-def _remark(track: Track, tally: Tally) -> str:
+def _remark(track: Track, found: Tally) -> str:
     """What the counts mean, where they prove less than a reader may think."""
     if track.mode is TrackMode.AUDIO:
         return "audio carries nothing to prove it by: only reading was tested"
     if not is_provable(track):
         return f"sectors of {track.stored.size} bytes carry no proof: only reading was tested"
-    if tally.counts[Verdict.UNPROVEN]:
+    if found.pregap:
+        return f"its last {found.pregap} sectors are taken for the pregap of the next track"
+    if found.counts[Verdict.UNPROVEN]:
         return "formless mode 2 sectors carry no EDC"
-    if tally.counts[Verdict.NOT_COMPUTED]:
+    if found.counts[Verdict.NOT_COMPUTED]:
         return "form 2 sectors without EDC (legal) carry no proof"
     return ""

@@ -46,6 +46,7 @@ class Tally:
     counts: list[int] = field(default_factory=lambda: [0] * len(Verdict))
     ranges: dict[Verdict, list[range]] = field(default_factory=dict)
     faults: dict[FaultKind, int] = field(default_factory=dict)
+    pregap: int = 0  # sectors at its end that are the next track's pregap
 
     def add(self, block: Sectors, verdicts: npt.NDArray[np.uint8]) -> None:
         """Count the verdicts of the sectors of `block`."""
