@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The account of a job as JSON: what was read by what, and what is known of each bad sector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from imagerd import __version__
+from imagerd.base.errors import BadInput
+from imagerd.base.files import write_text_atomically
+from imagerd.disc.ids import toc_text
+from imagerd.disc.layout import Layout
+from imagerd.disc.source import SectorState
+from imagerd.recovery.engine import PassNote, RunNote
+from imagerd.recovery.evidence import ErrorRange
+from imagerd.recovery.job import DriveRecord
+from imagerd.recovery.sectormap import BAD, GOOD, SectorMap
+from imagerd.recovery.workspace import Workspace
+
+FORMAT = 1
+
+
+class DiscReport(msgspec.Struct, frozen=True):
+    """The disc."""
+
+    fingerprint: str
+    medium: str
+    toc: str
+    sectors: int
+    mcn: str | None = None
+
+
+class PassReport(msgspec.Struct, frozen=True):
+    """One pass of one run. `ended` None: it was cut short. Counts are sectors by state."""
+
+    name: str
+    began: datetime
+    before: dict[str, int]
+    ended: datetime | None = None
+    after: dict[str, int] | None = None
+    end: str = ""
+
+
+class RunReport(msgspec.Struct, frozen=True):
+    """One process that worked on the job."""
+
+    began: datetime
+    software: str
+    drive: DriveRecord
+    passes: list[PassReport] = []
+
+
+class RangeReport(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Sectors with one story. `sense` as "KK/AA/QQ" in hexadecimal; `attempts` are those failed.
+
+    `state`: failed (filled), suspect (bytes came but are doubtful), unread (never tried).
+    """
+
+    lba: int
+    count: int
+    state: str
+    track: int | None = None
+    why: str = ""
+    sense: str | None = None
+    attempts: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """The byte that unread sectors of data and of audio tracks are filled with."""
+
+    data: int
+    audio: int
+
+
+class Report(msgspec.Struct, frozen=True):
+    """All of it. `bad` are the sectors that are not good, `recovered` those that were not at first.
+
+    `repaired`: good sectors whose bytes were corrected by us with their parity, (LBA, count).
+    """
+
+    format: int
+    software: str
+    made: datetime
+    created: datetime
+    disc: DiscReport
+    drive: DriveRecord
+    counts: dict[str, int]
+    complete: bool
+    fill: Fill
+    runs: list[RunReport]
+    bad: list[RangeReport]
+    recovered: list[RangeReport]
+    repaired: list[tuple[int, int]]
+    findings: list[str] = []
+
+
+def build_report(
+    work: Workspace, *, layout: Layout | None = None, findings: Sequence[str] = ()
+) -> Report:
+    """The report of a job as it stands; `layout` and `findings` as refined by the subchannel."""
+    layout = layout or work.layout
+    counts = {state.name.lower(): count for state, count in work.map.counts().items()}
+    return Report(
+        format=FORMAT,
+        software=__version__,
+        made=datetime.now(UTC),
+        created=work.job.created,
+        disc=DiscReport(
+            work.job.fingerprint,
+            layout.medium.value,
+            toc_text(layout),
+            layout.sectors,
+            layout.mcn,
+        ),
+        drive=work.job.drive,
+        counts=counts,
+        complete=work.map.count(*GOOD) == len(work.map),
+        fill=Fill(work.job.fill, work.job.fill_audio),
+        runs=_runs(work),
+        bad=list(bad_ranges(work.map, layout)),
+        recovered=list(_recovered(work.map, layout)),
+        repaired=[(part.start, len(part)) for part in work.map.repaired],
+        findings=list(findings),
+    )
+
+
+def bad_ranges(sectors: SectorMap, layout: Layout) -> Iterator[RangeReport]:
+    """The sectors that are not good, in ranges of one state and story, cut at tracks."""
+    for state in (SectorState.UNREAD, *BAD):
+        for run in sectors.ranges((state,)):
+            for part in _by_track(run, layout):
+                yield from _stories(sectors, part, state, layout)
+
+
+def write_report(path: Path, report: Report, *, overwrite: bool = False) -> None:
+    """Write the report as indented JSON. Raises `AlreadyThere` rather than replace unasked."""
+    text = msgspec.json.format(msgspec.json.encode(report), indent=1).decode() + "\n"
+    write_text_atomically(path, text, overwrite=overwrite)
+
+
+def read_report(path: Path) -> Report:
+    """Read a report again. Raises `BadInput`."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Report)
+    except OSError as error:
+        raise BadInput(f"Cannot read {path}: {error.strerror}.") from error
+    except msgspec.MsgspecError as error:
+        raise BadInput(f"{path} is not a report of imagerd: {error}.") from error
+
+
+def _stories(
+    sectors: SectorMap, part: range, state: SectorState, layout: Layout
+) -> Iterator[RangeReport]:
+    at = part.start
+    if state is not SectorState.UNREAD:
+        for story in sectors.errors.within(part.start, part.stop):
+            if at < story.lba:
+                yield _plain(at, story.lba, state, layout)
+            yield _told(story, state.name.lower(), layout)
+            at = story.end
+    if at < part.stop:
+        yield _plain(at, part.stop, state, layout)
+
+
+def _recovered(sectors: SectorMap, layout: Layout) -> Iterator[RangeReport]:
+    """Good sectors that a command for them alone failed on, or that were doubtful, before."""
+    for story in sectors.errors:
+        if not story.alone:
+            continue
+        for run in sectors.ranges(GOOD, story.lba, story.end):
+            for state in GOOD:
+                for part in sectors.ranges((state,), run.start, run.stop):
+                    yield _told(story.part(part.start, part.stop), state.name.lower(), layout)
+
+
+def _told(story: ErrorRange, state: str, layout: Layout) -> RangeReport:
+    return RangeReport(
+        story.lba,
+        story.count,
+        state,
+        _track(layout, story.lba),
+        story.why.word,
+        None if story.sense is None else "{:02X}/{:02X}/{:02X}".format(*story.sense),
+        story.attempts,
+        datetime.fromtimestamp(story.first, UTC),
+        datetime.fromtimestamp(story.last, UTC),
+    )
+
+
+def _plain(begin: int, end: int, state: SectorState, layout: Layout) -> RangeReport:
+    return RangeReport(begin, end - begin, state.name.lower(), _track(layout, begin))
+
+
+def _track(layout: Layout, lba: int) -> int | None:
+    track = layout.track_at(lba)
+    return None if track is None else track.number
+
+
+def _by_track(run: range, layout: Layout) -> Iterator[range]:
+    at = run.start
+    for track in layout.tracks:
+        if at < track.start < run.stop:
+            yield range(at, track.start)
+            at = track.start
+    yield range(at, run.stop)
+
+
+def _runs(work: Workspace) -> list[RunReport]:
+    runs: list[RunReport] = []
+    for note in work.notes:
+        if note.kind == "run":
+            begun = msgspec.json.decode(note.body, type=RunNote)
+            runs.append(RunReport(_when(begun.time), begun.software, begun.drive, []))
+        elif note.kind in ("pass", "end") and runs:
+            told = msgspec.json.decode(note.body, type=PassNote)
+            passes = runs[-1].passes
+            if note.kind == "pass":
+                passes.append(PassReport(told.name, _when(told.time), told.counts))
+            elif passes:
+                passes[-1] = msgspec.structs.replace(
+                    passes[-1], ended=_when(told.time), after=told.counts, end=told.end
+                )
+    return runs
+
+
+def _when(time: float) -> datetime:
+    return datetime.fromtimestamp(time, UTC)
