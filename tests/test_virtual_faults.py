@@ -14,6 +14,7 @@ from imagerd.base.errors import BadInput, DriveLost, NotAvailable
 from imagerd.devices.virtual.faultbook import FaultBook, approach_of
 from imagerd.devices.virtual.faults import Approach, FaultPlan
 from imagerd.devices.virtual.target import VirtualDrive
+from imagerd.disc.source import Sectors
 from tests.sources import MemorySource, audio, data, memory_blocks, memory_disc
 from tests.strategies_virtual import fault_plans
 from tests.virtual_commands import (
@@ -279,6 +280,18 @@ def test_sectors_that_the_image_lacks_are_unreadable() -> None:
         assert reply.sense is not None
         assert reply.sense.information == 40
         assert len(reply.data) == 10 * 2352
+
+
+def test_an_image_whose_file_fails_is_a_hardware_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    drive = drive_with(memory_blocks(50))
+    assert send(drive, read_10(0, 1)).ok
+
+    def failing(*_: object) -> Sectors:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(MemorySource, "read", failing)
+    assert sense_of(send(drive, read_10(9, 1))) == "04/44/00"
+    assert poll(drive) == "ok"
 
 
 # -- the files --------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from imagerd.base.errors import DriveLost
 from imagerd.devices.scsi import Command, Reply
 from imagerd.devices.virtual import discinfo, events, identify, mechanism, modes, reading
 from imagerd.devices.virtual.answers import (
+    INTERNAL_FAILURE,
     RESET,
     UNKNOWN_COMMAND,
     refuse,
@@ -211,7 +212,10 @@ class VirtualDrive:
             return refuse(state.attentions.popleft())
         if entry.ready and (sense := state.not_ready()) is not None:
             return refuse(sense)
-        return entry.handler(state, command)
+        try:
+            return entry.handler(state, command)
+        except OSError:  # of the image's files: gone, or on a disk that fails
+            return refuse(INTERNAL_FAILURE)
 
     def _still_becoming_ready(self) -> bool:
         """A new medium is announced when it is ready, not while the disc spins up."""

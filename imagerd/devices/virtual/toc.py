@@ -33,9 +33,15 @@ class TocReplies:
         self._layout = layout
         self._tracks = layout.tracks
         self._full = _full_entries(layout) if layout.is_cd else ()
+        self._kept: dict[tuple[int, bool], bytes | None] = {}
 
     def tracks(self, start: int, msf: bool) -> bytes | None:
         """Format 0: tracks from number `start` and the lead-out; None if there is no such."""
+        if (start, msf) not in self._kept:
+            self._kept[start, msf] = self._tracks_from(start, msf)
+        return self._kept[start, msf]
+
+    def _tracks_from(self, start: int, msf: bool) -> bytes | None:
         first, last = self._tracks[0].number, self._tracks[-1].number
         if start > last and start != LEAD_OUT:
             return None
