@@ -18,15 +18,26 @@ _LONGEST_STATUS = 1000
 class Notifier:
     """Tells the service manager how the service is. Never raises: nobody listening is no error."""
 
-    def __init__(self, address: str = "") -> None:
-        """`address` is a path, or a name with a leading ``@`` in the abstract namespace."""
+    def __init__(self, address: str = "", watchdog_seconds: float | None = None) -> None:
+        """`address` is a path, or a name with a leading ``@`` in the abstract namespace.
+
+        `watchdog_seconds` is how long the manager waits for `alive` before it kills the service;
+        None if it does not. Call `alive` at least twice as often.
+        """
         self._address = "\0" + address[1:] if address.startswith("@") else address
+        self.watchdog_seconds = watchdog_seconds
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Notifier:
-        """The one that $NOTIFY_SOCKET names; silent if it names none, or a kind we do not speak."""
-        address = (os.environ if environment is None else environment).get("NOTIFY_SOCKET", "")
-        return cls(address if address.startswith(("/", "@")) else "")
+        """The one that $NOTIFY_SOCKET names; silent if it names none, or a kind we do not speak.
+
+        The watchdog is that of $WATCHDOG_USEC, unless $WATCHDOG_PID is another process: a child
+        inherits the variables, not the duty.
+        """
+        given = os.environ if environment is None else environment
+        address = given.get("NOTIFY_SOCKET", "")
+        spoken = address if address.startswith(("/", "@")) else ""
+        return cls(spoken, _watchdog(given))
 
     @property
     def listening(self) -> bool:
@@ -41,8 +52,8 @@ class Notifier:
         """One line for ``systemctl status``."""
         return self._send(*_status(text))
 
-    def watchdog(self) -> bool:
-        """Still alive: due every `watchdog_interval` seconds."""
+    def alive(self) -> bool:
+        """A sign of life for the watchdog."""
         return self._send("WATCHDOG=1")
 
     def reloading(self, status: str = "") -> bool:
@@ -74,16 +85,11 @@ class Notifier:
         return False
 
 
-def watchdog_interval(environment: Mapping[str, str] | None = None) -> float | None:
-    """Seconds between signs of life: half of what the manager allows; None if it wants none.
-
-    $WATCHDOG_PID, where set, must be ours: a child inherits the variables, not the duty.
-    """
-    given = os.environ if environment is None else environment
+def _watchdog(given: Mapping[str, str]) -> float | None:
     usec, pid = given.get("WATCHDOG_USEC", ""), given.get("WATCHDOG_PID", "")
     if not usec.isdecimal() or not int(usec) or (pid and pid != str(os.getpid())):
         return None
-    return int(usec) / 2e6
+    return int(usec) / 1e6
 
 
 def _status(text: str) -> tuple[str, ...]:
