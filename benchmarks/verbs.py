@@ -41,14 +41,8 @@ def _verify(sheet: Path) -> Iterator[Row]:
         target="≥ 1.2 GB/s",
         reached=RAW_SIZE / ours >= 1.2e9,
     )
-    for peer, target in (("sha256sum", 3.8), ("cat", None)):
-        yield Row(
-            "",
-            "",
-            f"{peer} {gigabytes(RAW_SIZE, times[peer])}",
-            times[peer] / ours,
-            target,
-        )
+    for peer in ("sha256sum", "cat"):
+        yield Row("", "", f"{peer} {gigabytes(RAW_SIZE, times[peer])}", times[peer] / ours)
 
 
 def _convert(sheet: Path) -> Iterator[Row]:

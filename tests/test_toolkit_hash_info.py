@@ -104,5 +104,8 @@ def test_the_volume_is_described(tmp_path: Path) -> None:
     with closing(open_image(write_iso(tmp_path, volume(40, name="GAME_DISC")))) as image:
         described = info(image)
     assert described.volume is not None
-    assert described.volume.volume == "GAME_DISC"
+    assert described.volume.volume_id == "GAME_DISC"
+    assert described.volume.iso9660
+    assert described.volume_size is not None
+    assert described.volume_size.ok
     assert described.tracks[0].stored_size == SectorFormat.USER.size

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from datetime import date, datetime
 from enum import Enum
 from pathlib import Path
 from typing import TypeVar
@@ -112,4 +113,6 @@ def _fields(value: object) -> object:
         }
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, datetime | date):
+        return value.isoformat()
     raise TypeError(f"no JSON for {type(value).__name__}")

@@ -104,9 +104,10 @@ class _Echo:
         if len(self._buffer) != data.nbytes:
             self._buffer = bytearray(data.nbytes)
         size = self._stream.readinto(self._buffer)  # type: ignore[attr-defined]  # unbuffered
-        # Compared as numpy arrays: memoryviews would compare byte by byte.
+        # Compared as numpy arrays of words: memoryviews would compare byte by byte.
+        word = np.uint64 if data.nbytes % 8 == 0 else np.uint8
         self.same = size == data.nbytes and bool(
-            np.array_equal(np.frombuffer(self._buffer, np.uint8), np.frombuffer(data, np.uint8))
+            np.array_equal(np.frombuffer(self._buffer, word), np.frombuffer(data, word))
         )
 
     def close(self) -> None:

@@ -9,8 +9,9 @@ from imagerd.disc.cdtext import CdText, PackType
 from imagerd.disc.ids import cddb_id, musicbrainz_id, toc_text
 from imagerd.disc.layout import Medium, SectorFormat, Track, TrackMode
 from imagerd.disc.source import SectorSource
+from imagerd.filesystems.volume import VolumeInfo, volume_id
 from imagerd.toolkit.differences import flag_names
-from imagerd.toolkit.volumes import VolumeVerdict, check_volume
+from imagerd.toolkit.volumes import VolumeVerdict, volume_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class DiscInfo:
     musicbrainz: str | None
     cddb: str | None
     toc: str
-    volume: VolumeVerdict | None
+    volume: VolumeInfo | None
+    volume_size: VolumeVerdict | None
 
 
 def info(source: SectorSource) -> DiscInfo:
@@ -77,7 +79,7 @@ def info(source: SectorSource) -> DiscInfo:
     The disc ids are those of discs with audio; others have none.
     """
     layout = source.layout
-    volume = check_volume(source)
+    volume = volume_id(source)
     audio = layout.is_cd and any(not track.is_data for track in layout.tracks)
     text = layout.cd_text
     return DiscInfo(
@@ -98,6 +100,7 @@ def info(source: SectorSource) -> DiscInfo:
         cddb=cddb_id(layout) if audio else None,
         toc=toc_text(layout),
         volume=volume,
+        volume_size=None if volume is None else volume_size(layout, volume),
     )
 
 

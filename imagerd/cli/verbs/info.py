@@ -14,6 +14,7 @@ from imagerd.cli.output import Output, output_options
 from imagerd.cli.sources import Opened, opened
 
 if TYPE_CHECKING:
+    from imagerd.filesystems.volume import VolumeInfo
     from imagerd.toolkit.info import DiscInfo, TrackInfo
 
 _FRAMES = 75  # sectors of a CD in a second
@@ -100,7 +101,24 @@ def _facts(told: _Told) -> Iterator[tuple[str, str | None]]:
     yield "MusicBrainz id", disc.musicbrainz
     yield "CDDB id", disc.cddb
     if disc.volume is not None:
-        yield "volume", text.clean(disc.volume.sentence)
+        yield "volume", text.clean(disc.volume.volume_id) or "(without a name)"
+        yield "file systems", ", ".join(_file_systems(disc.volume))
+        if disc.volume.created is not None:
+            yield "made", f"{disc.volume.created:%Y-%m-%d %H:%M}"
+        yield "publisher", _opt(disc.volume.publisher_id)
+        yield "application", _opt(disc.volume.application_id)
+    if disc.volume_size is not None and not disc.volume_size.ok:
+        yield "size", text.bad(text.clean(disc.volume_size.sentence))
+
+
+def _file_systems(volume: VolumeInfo) -> Iterator[str]:
+    names = {
+        "ISO 9660": volume.iso9660,
+        "Joliet": volume.joliet,
+        "UDF": volume.udf,
+        "HFS": volume.hfs,
+    }
+    yield from (name for name, there in names.items() if there)
 
 
 def _opt(value: str | None) -> str | None:
