@@ -21,9 +21,10 @@ SCRATCHES = """\
 # A data disc with a hard life. The reader never sees this file.
 seed = 7
 
-[[sectors]]             # a scratch across the disc: gone for good
+[[sectors]]             # a scratch: gone for good
 what = "unreadable"
-lba = [4000, 4012]
+lba = 4000
+count = 13
 
 [[sectors]]             # a pinhole
 what = "unreadable"
@@ -31,19 +32,19 @@ lba = 9001
 sense = "03/11/00"
 
 [[sectors]]             # dirt: comes with patience, and more often when read slowly
-what = "maybe"
+what = "flaky"
 lba = 12000
 count = 40
 p = 0.2
-better = [{ max_speed = 8, p = 0.7 }]
+better = [{ max_speed = 1412, p = 0.7 }]
 
 [[sectors]]             # a region that reads, but slowly
 what = "slow"
 lba = 15000
 count = 64
-seconds = 0.02
+seconds = 0.5
 
-[[sectors]]             # reads that come back wrong without any complaint
+[[sectors]]             # comes back wrong without any complaint, four times of five
 what = "wrong"
 lba = 17005
 count = 2

@@ -19,6 +19,7 @@ from imagerd.base.progress import Progress
 from imagerd.catalog.catalog import Catalog
 from imagerd.catalog.records import JobState, Pass
 from imagerd.devices.drive import OpticalDrive
+from imagerd.devices.mmc_read import SubSelect
 from imagerd.disc.source import SectorState
 from imagerd.recovery.budget import Budget
 from imagerd.recovery.effort import Reader
@@ -39,7 +40,7 @@ def open_workspace(claimed: Claimed, identity: DiscIdentity, drive: OpticalDrive
         fingerprint=identity.fingerprint,
         layout=LayoutRecord.of(identity.layout),
         drive=DriveRecord(who.vendor, who.product, who.revision, who.serial, who.address),
-        features=ReadFeatures(c2=features.c2_size > 0, sub=features.sub),
+        features=ReadFeatures(c2=features.c2, sub=features.sub is SubSelect.RAW),
         software=__version__,
         created=datetime.now(UTC),
         labels={"job": claimed.job.id, "disc": claimed.disc.name},

@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 
 from imagerd.disc.layout import Layout
-from imagerd.disc.source import Sectors, SectorSource, SectorState, States
+from imagerd.disc.source import Sectors, SectorSource, States
+from imagerd.recovery.sectormap import SectorMap
 
 
 class Tap:
@@ -38,9 +39,11 @@ class Tap:
         """Close the source."""
         self._source.close()
 
-    def bad(self, lowest: SectorState = SectorState.READ) -> int:
-        """How many sectors of the sessions are below `lowest`."""
-        return sum(
-            int((self.states[area.start - self._start : area.stop - self._start] < lowest).sum())
-            for area in self.layout.ranges()
-        )
+    def map(self, read: SectorMap) -> SectorMap:
+        """The states as a map, with the stories of `read`, the map of the reading."""
+        shown = SectorMap(self.layout.ranges())
+        for area in self.layout.ranges():
+            first = area.start - self._start
+            shown.raise_to(area.start, self.states[first : first + len(area)])
+        shown.errors.merge(read.errors)
+        return shown

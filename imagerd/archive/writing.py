@@ -45,9 +45,10 @@ def write_publication(work: Workspace, subject: Subject, world: World) -> Task[P
     folder = _folder(subject, world)
     staging = fresh_staging(world.config.archive.folder, subject.job)
     tap = Tap(source)
-    options = WriteOptions(split_tracks=policy.split_tracks)
+    fill = bytes([work.job.fill])
+    options = WriteOptions(split_tracks=policy.split_tracks, fill=fill)
     written = yield from write_image(tap, staging / f"{folder.name}{choice.suffix}", options)
-    others = write_sidecars(work, tap, written, staging / folder.name, sub=policy.keep_subchannel)
+    others = write_sidecars(work, tap, refined, written, sub=policy.keep_subchannel)
     verified = yield from read_back((*written.files, *others))
     return Publication(
         staging=str(staging),
@@ -59,7 +60,7 @@ def write_publication(work: Workspace, subject: Subject, world: World) -> Task[P
         tracks=[FileDigests.of(str(t.number), t.digests) for t in written.tracks],
         reason=choice.reason,
         notes=[*refined.findings, *notes, *written.left_out],
-        fill=options.fill.decode() if written.bad else None,
+        fill=f"bytes {work.job.fill:#04x}, silence in audio" if written.bad else None,
         read_offset=subject.read_offset,
         verified=verified,
     )

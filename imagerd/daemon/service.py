@@ -147,7 +147,7 @@ class Service:
 
     async def _tend(self) -> None:
         """What is looked after now and then: the watchdog, waiting jobs."""
-        pause = min(self._notifier.watchdog_seconds or _SPACE_SECONDS, _SPACE_SECONDS) / 2
+        pause = min((self._notifier.watchdog_seconds or _SPACE_SECONDS) / 2, _SPACE_SECONDS)
         while True:
             self._notifier.alive()
             self._scheduler.space_may_be_back()

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands beside an image: the account of its sectors, checksums, the subchannel.
+
+``NAME.map``: a ddrescue mapfile of the image's bytes; ``NAME.json``: the report; ``NAME.sub``: P to
+W of each sector, de-interleaved, 96 bytes (as CloneCD keeps it), where asked for; ``NAME.sha256``:
+what ``sha256sum -c`` takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from imagerd.archive.tap import Tap
+from imagerd.base.digests import Digests, Hasher, digest_bytes
+from imagerd.base.files import AtomicFile, write_text_atomically
+from imagerd.formats.written import WrittenFile, WrittenImage
+from imagerd.recovery.mapfile import image_blocks, write_mapfile
+from imagerd.recovery.report import build_report, write_report
+from imagerd.recovery.subq import Refined
+from imagerd.recovery.workspace import Workspace
+from imagerd.sectors.subchannel import deinterleave
+
+_BLOCK = 2048  # sectors
+
+
+def write_sidecars(
+    work: Workspace, tap: Tap, refined: Refined, written: WrittenImage, *, sub: bool
+) -> tuple[WrittenFile, ...]:
+    """Write them beside the image; returns them with their digests."""
+    main = written.target
+    size = 2352 if written.format == "cue" else 2048
+    map_file, report = main.with_suffix(".map"), main.with_suffix(".json")
+    write_mapfile(map_file, image_blocks(tap.map(work.map), work.layout.ranges(), size))
+    write_report(report, build_report(work, layout=refined.layout, findings=refined.findings))
+    files = [_digested(map_file), _digested(report)]
+    if sub and work.has_sub:
+        files.append(_write_sub(work, main.with_suffix(".sub")))
+    return (*files, _write_checksums(main.with_suffix(".sha256"), (*written.files, *files)))
+
+
+def _write_sub(work: Workspace, target: Path) -> WrittenFile:
+    hasher = Hasher()
+    with AtomicFile(target) as file:
+        for lba, count in _blocks(work):
+            data = deinterleave(work.read_sub(lba, count)).tobytes()
+            hasher.update(data)
+            file.stream.write(data)
+        file.commit()
+    return WrittenFile(target, hasher.digests())
+
+
+def _blocks(work: Workspace) -> Iterator[tuple[int, int]]:
+    for area in work.layout.ranges():
+        for lba in range(area.start, area.stop, _BLOCK):
+            yield lba, min(_BLOCK, area.stop - lba)
+
+
+def _write_checksums(target: Path, files: tuple[WrittenFile, ...]) -> WrittenFile:
+    lines = [f"{_known(file).sha256}  {file.path.name}\n" for file in files]
+    write_text_atomically(target, "".join(lines))
+    return _digested(target)
+
+
+def _known(file: WrittenFile) -> Digests:
+    return file.digests or digest_bytes(file.path.read_bytes())
+
+
+def _digested(path: Path) -> WrittenFile:
+    """Of a small file."""
+    return WrittenFile(path, digest_bytes(path.read_bytes()))

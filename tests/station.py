@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole station in a folder: configuration, archive, catalog, a real imagerd, virtual drives."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from imagerd.base.config import Config, load_config
+from imagerd.base.errors import NotAvailable
+from imagerd.catalog.catalog import Catalog
+from imagerd.daemon.client import Client
+from imagerd.daemon.protocol import JobView, VirtualAdd, VirtualInsert
+from imagerd.devices.virtual.host import HostProcess, spawn_host
+
+ENDED = frozenset({"done", "partial", "failed", "cancelled", "skipped", "waiting"})
+_TIMEOUT = 90.0
+
+CONFIG = """\
+[archive]
+folder = "archive"
+minimum_free = "1 MiB"
+naming = "{{label}}"
+
+[daemon]
+state = "state"
+runtime = "run"
+poll_seconds = 0.5
+
+[policy]
+{policy}
+
+[policy.budget]
+minutes = 1
+attempts = 12
+{extra}
+"""
+
+
+class Station:
+    """One folder with everything in it. Use `station()`; `start` runs the daemon."""
+
+    def __init__(self, folder: Path, policy: str = "", extra: str = "") -> None:
+        self.folder = folder
+        self.config_file = folder / "imagerd.toml"
+        self.config_file.write_text(CONFIG.format(policy=policy, extra=extra))
+        self.daemon: subprocess.Popen[bytes] | None = None
+        self.log = folder / "imagerd.log"
+        self._hosts: list[HostProcess] = []
+
+    @property
+    def config(self) -> Config:
+        return load_config(self.config_file)
+
+    @property
+    def client(self) -> Client:
+        return Client(self.config.daemon.socket)
+
+    @property
+    def archive(self) -> Path:
+        return self.folder / "archive"
+
+    def environment(self) -> dict[str, str]:
+        """For commands of this station."""
+        return os.environ | {
+            "IMAGERD_CONFIG": str(self.config_file),
+            "IMAGERD_SOCKET": str(self.config.daemon.socket),
+        }
+
+    def start(self) -> None:
+        """Run imagerd and wait until it answers."""
+        with self.log.open("ab") as log:
+            self.daemon = subprocess.Popen(
+                [sys.executable, "-m", "imagerd.daemon.main", "--config", str(self.config_file)],
+                stdout=log,
+                stderr=log,
+            )
+        self.until(self._answers, "imagerd to answer")
+
+    def _answers(self) -> bool:
+        assert self.daemon is not None
+        if self.daemon.poll() is not None:
+            raise AssertionError(f"imagerd ended:\n{self.log.read_text()}")
+        try:
+            return self.client.status().pid == self.daemon.pid
+        except NotAvailable:
+            return False
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """End the daemon and return its exit code."""
+        assert self.daemon is not None
+        self.daemon.send_signal(number)
+        code = self.daemon.wait(_TIMEOUT)
+        self.daemon = None
+        return code
+
+    def drive(self, name: str = "demo") -> None:
+        """A virtual drive of the daemon's."""
+        self.client.virtual_add(VirtualAdd(name=name))
+
+    def foreign_drive(self, name: str, trace: Path | None = None) -> HostProcess:
+        """A virtual drive that outlives the daemon, as a real one does."""
+        folder = self.config.daemon.runtime / "virtual"
+        folder.mkdir(parents=True, exist_ok=True)
+        host = spawn_host(folder / f"{name}.sock", name, trace=trace)
+        self._hosts.append(host)
+        return host
+
+    def insert(self, image: Path, faults: Path | None = None, name: str = "demo") -> None:
+        """Put a disc in."""
+        plan = None if faults is None else str(faults)
+        self.client.virtual_insert(name, VirtualInsert(image=str(image), faults=plan))
+
+    def job(self, number: int = 1) -> JobView:
+        """Wait until `number` jobs have ended, and return the newest."""
+
+        def ended() -> bool:
+            jobs = self.client.jobs(everything=True)
+            return len(jobs) >= number and all(job.state in ENDED for job in jobs)
+
+        self.until(ended, f"job {number} to end")
+        return self.client.jobs(everything=True)[0]
+
+    def image_of(self, job: JobView) -> Path:
+        """The main file of the image that a job made."""
+        with Catalog.open(self.config.catalog.url, read_only=True) as catalog:
+            return Path(catalog.images.get(catalog.images.of_job(job.id)[0].id).path)
+
+    def ctl(self, *arguments: str | Path, ok: tuple[int, ...] = (0,)) -> str:
+        """Run imagerctl and return its standard output."""
+        command = [sys.executable, "-m", "imagerd.cli.main", *map(str, arguments)]
+        done = subprocess.run(
+            command,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT,
+            check=False,
+        )
+        assert done.returncode in ok, (
+            f"{arguments} exited {done.returncode}:\n{done.stdout}{done.stderr}"
+        )
+        return done.stdout
+
+    def until(self, holds: Callable[[], bool], what: str) -> None:
+        """Wait for something to become true."""
+        end = time.monotonic() + _TIMEOUT
+        while not holds():
+            if time.monotonic() > end:
+                log = self.log.read_text() if self.log.exists() else ""
+                raise AssertionError(f"waited in vain for {what}:\n{log[-4000:]}")
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        """End everything that runs."""
+        if self.daemon is not None:
+            self.daemon.terminate()
+            try:
+                self.daemon.wait(20)
+            except subprocess.TimeoutExpired:
+                self.daemon.kill()
+                self.daemon.wait()
+        for host in self._hosts:
+            host.stop()
+
+
+@contextmanager
+def station(policy: str = "", extra: str = "", *, start: bool = True) -> Iterator[Station]:
+    """A station in a folder of its own; the path is short, as sockets need."""
+    folder = Path(tempfile.mkdtemp(prefix="imagerd-", dir="/tmp"))
+    made = Station(folder, policy, extra)
+    try:
+        if start:
+            made.start()
+        yield made
+    finally:
+        made.close()
+        shutil.rmtree(folder, ignore_errors=True)
