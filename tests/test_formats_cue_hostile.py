@@ -179,6 +179,13 @@ def test_something_huge_named_cue_is_not_read_into_memory(tmp_path: Path) -> Non
         read_sheet(path)
 
 
+def test_an_empty_data_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "d.bin").touch()
+    (tmp_path / "d.cue").write_text('FILE "d.bin" BINARY\nTRACK 01 AUDIO\nINDEX 01 00:00:00')
+    with pytest.raises(BadInput, match="no sectors"):
+        open_image(tmp_path / "d.cue")
+
+
 def test_a_hundred_tracks_are_refused(tmp_path: Path) -> None:
     (tmp_path / "d.bin").write_bytes(noise(5, 2352, 0).tobytes())
     lines = ['FILE "d.bin" BINARY', *("TRACK 1 AUDIO\nINDEX 1 0:0:0" for _ in range(100))]

@@ -251,6 +251,19 @@ def test_later_sessions_lie_nearer(tmp_path: Path) -> None:
         assert last.start - second.lead_out == 6900
 
 
+def test_the_sectors_own_addresses_decide_where_a_session_begins(tmp_path: Path) -> None:
+    sheet = SESSIONS.replace("    INDEX 01 00:00:00\n", "", 2) + (
+        "    INDEX 00 00:00:00\n    INDEX 01 00:02:00\n"
+    )
+    sheet = sheet.replace("TRACK 01 AUDIO\n", "TRACK 01 AUDIO\n    INDEX 01 00:00:00\n")
+    start = SONG + 11250  # the pregap in the file is the one that REM PREGAP tells of
+    data = raw_volume(DATA, start).tobytes()
+    with opened(tmp_path, sheet, d_bin=data, a_bin=AUDIO.tobytes()) as image:
+        second = image.layout.tracks[1]
+        assert (second.start, second.index1) == (start, SONG + 11400)
+        assert lines_warned(image) == [10]
+
+
 def test_a_single_file_places_the_lead_out_and_leaves_the_gap_out(tmp_path: Path) -> None:
     sheet = (
         'FILE "d.bin" BINARY\nREM SESSION 01\n  TRACK 01 AUDIO\n    INDEX 01 00:00:00\n'

@@ -164,12 +164,18 @@ def test_mode_2_form_1_becomes_its_user_data(tmp_path: Path) -> None:
     assert (tmp_path / "out.iso").read_bytes() == volume_sectors(30).tobytes()
 
 
-def test_a_damaged_sector_is_repaired_and_listed(tmp_path: Path) -> None:
+REPAIR = WriteOptions(repair=True, overwrite=True, sync=False)
+
+
+def test_a_damaged_sector_is_listed_and_repaired_when_asked(tmp_path: Path) -> None:
     raw = raw_volume(40)
     raw[7, 100] ^= 0x55
     raw[8, 2060:2064] ^= 0x55
     result = written(tmp_path, RawSource(raw))
-    assert result.repaired == (range(7, 9),)
+    assert (result.wrong, result.repaired) == ((range(7, 9),), ())
+    assert (tmp_path / "out.iso").read_bytes() == raw[:, 16:2064].tobytes()
+    result = written(tmp_path, RawSource(raw), REPAIR)
+    assert (result.wrong, result.repaired) == ((), (range(7, 9),))
     assert (tmp_path / "out.iso").read_bytes() == volume_sectors(40).tobytes()
 
 
@@ -177,8 +183,8 @@ def test_a_sector_beyond_repair_is_written_as_it_is_and_listed(tmp_path: Path) -
     raw = raw_volume(40)
     raw[7, 16:2352] = noise(1, 2336, 1)[0]
     raw[9] = 0
-    result = written(tmp_path, RawSource(raw))
-    assert result.wrong == (range(7, 8), range(9, 10))
+    result = written(tmp_path, RawSource(raw), REPAIR)
+    assert (result.wrong, result.repaired) == ((range(7, 8), range(9, 10)), ())
     assert (tmp_path / "out.iso").read_bytes()[7 * 2048 : 8 * 2048] == raw[7, 16:2064].tobytes()
     unchecked = WriteOptions(check=False, overwrite=True, sync=False)
     assert written(tmp_path, RawSource(raw), unchecked).wrong == ()

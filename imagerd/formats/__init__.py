@@ -8,7 +8,8 @@ How to add a container: docs/formats.md.
 """
 
 from imagerd.formats.image import Image, Warning_
-from imagerd.formats.registry import Container, identify, open_image, write_image
+from imagerd.formats.registry import Container, identify, open_image
+from imagerd.formats.write import writable_suffixes, write_image
 from imagerd.formats.written import (
     MARKER,
     TrackDigests,
@@ -28,5 +29,6 @@ __all__ = [
     "WrittenImage",
     "identify",
     "open_image",
+    "writable_suffixes",
     "write_image",
 ]

@@ -36,7 +36,12 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
     """Write a track of `source` as the .iso `target`; see `imagerd.formats.write_image`."""
     track = _choose(source.layout, options.track, target)
     refuse_all([target], options)
-    job = _Job(source, track, options, UserData(track.mode, options.check, options.cut_form2))
+    job = _Job(
+        source,
+        track,
+        options,
+        UserData(track.mode, options.check, options.repair, options.cut_form2),
+    )
     with ExitStack() as stack:
         output = Output(target, options, stack)
         yield from _write(job, output)

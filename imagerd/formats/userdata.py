@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""User data of raw sectors: each EDC checked, parity asked only where it fails."""
+"""User data of raw sectors: each EDC checked, parity asked only where one fails."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class UserData:
 
     mode: TrackMode
     check: bool = True
+    repair: bool = False
     cut_form2: bool = False
     wrong: Runs = field(default_factory=Runs)
     repaired: Runs = field(default_factory=Runs)
@@ -77,15 +78,17 @@ class UserData:
         edc = edc_check(raw, kind)
         suspect = (edc == EdcState.WRONG) | (kind >= SectorKind.INVALID_MODE)
         for row in np.flatnonzero(suspect):
-            self._mend(raw[row], lba + int(row), user[row])
+            if self.repair and self._mend(raw[row], lba + int(row), user[row]):
+                self.repaired.add(lba + int(row))
+            else:
+                self.wrong.add(lba + int(row))
 
-    def _mend(self, sector: Bytes2D, lba: int, user: Bytes2D) -> None:
+    def _mend(self, sector: Bytes2D, lba: int, user: Bytes2D) -> bool:
         from imagerd.sectors.correct import correct  # rarely needed, and not cheap to load
 
         mended = correct(sector, lba=lba, mode2=self.mode is TrackMode.MODE2)
         if mended is None:
-            self.wrong.add(lba)
-            return
+            return False
         offset = user_offset(self.mode)
         user[:] = np.frombuffer(mended.data, np.uint8)[offset : offset + USER]
-        self.repaired.add(lba)
+        return True

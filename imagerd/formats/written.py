@@ -17,8 +17,9 @@ class WriteOptions:
 
     `track`: the data track for an .iso; the first one if None. `fill` is repeated over sectors
     that could not be read; it must not look like data. `check`: for an .iso made of raw sectors,
-    check each EDC, and correct by P/Q what fails. `sync`: force the data to the disk before the
-    files get their names. `cut_form2`: let an .iso keep only 2048 of a form 2 sector's 2324 bytes.
+    check each EDC; `repair`: and correct by P/Q parity what fails. `sync`: force the data to the
+    disk before the files get their names. `cut_form2`: let an .iso keep only 2048 of a form 2
+    sector's 2324 bytes.
     """
 
     overwrite: bool = False
@@ -27,6 +28,7 @@ class WriteOptions:
     hash: bool = True
     fill: bytes = MARKER
     check: bool = True
+    repair: bool = False
     sync: bool = True
     cut_form2: bool = False
 
@@ -52,8 +54,8 @@ class WrittenImage:
     """What was written. `files` in the order sheet, data, others.
 
     `left_out`: sentences about what the container could not take. `bad`: LBAs that hold filling.
-    `wrong`: LBAs whose EDC is wrong beyond correction. `repaired`: LBAs that P/Q parity corrected
-    (both for an .iso out of raw sectors only: elsewhere the bytes are written as they are).
+    `wrong`: LBAs written as they were read, though their EDC is wrong. `repaired`: LBAs that P/Q
+    parity corrected. (Both for an .iso out of raw sectors only: a sheet takes them as they are.)
     """
 
     target: Path

@@ -26,20 +26,22 @@ class Look:
 _CANDIDATES = (SectorFormat.RAW, SectorFormat.USER, SectorFormat.MODE2, SectorFormat.RAW_SUB)
 
 
-def settle(program: Program, files: list[DataFile], entry: TrackEntry, look: Look) -> SectorFormat:
-    """The stored format of `entry`; sets its mode.
+def settle(
+    program: Program, files: list[DataFile], entry: TrackEntry, look: Look
+) -> tuple[SectorFormat, int | None]:
+    """The stored format of `entry`, and the LBA that its INDEX 01 gives itself; sets its mode.
 
     Where nothing in the data speaks (audio, a damaged start), the sheet's word stands.
     """
     for stored in dict.fromkeys((entry.stored, *_CANDIDATES)):
         found = None if stored is None else _look(files, entry, look, stored)
         if found is not None and found.stored is stored:
-            return _believe(program, entry, found)
+            return _believe(program, entry, found), found.lba
     if entry.stored is None:
         program.note(entry.line, "the data do not tell their type; taken for audio")
         entry.mode = TrackMode.AUDIO
-        return SectorFormat.RAW
-    return entry.stored
+        return SectorFormat.RAW, None
+    return entry.stored, None
 
 
 def _look(

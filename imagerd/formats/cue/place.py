@@ -23,16 +23,10 @@ from imagerd.disc.layout import (
     TrackMode,
 )
 from imagerd.formats.cue.believe import Look, settle
-from imagerd.formats.cue.gaps import (
-    FIRST_LEAD_OUT,
-    GD_HIGH_DENSITY,
-    LATER_LEAD_OUT,
-    LEAD_IN,
-    SESSION_PREGAP,
-    lead_out_length,
-)
-from imagerd.formats.cue.program import Position, Program, SessionEntry, TrackEntry
+from imagerd.formats.cue.gaps import FIRST_LEAD_OUT, LATER_LEAD_OUT, LEAD_IN
+from imagerd.formats.cue.program import Position, Program, TrackEntry
 from imagerd.formats.cue.reader import LONGEST_GAP
+from imagerd.formats.cue.sessions import Opening, first_start, later_start, session_entry
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.extents import Extent
 
@@ -88,7 +82,9 @@ class _Placer:
             self._track(entry, after)
         self._close_last()
         self._end_track()
-        self._end_session(self.program.tracks[-1].session)
+        self._end_session()
+        if not self.extents:
+            raise BadInput("its data files hold no sectors")
         self._warn_missing()
         return self._layout(), self.extents
 
@@ -102,14 +98,21 @@ class _Placer:
         self._check_reach(first, leading)
         self._end_track()
         look = Look(self._start_offset(first), leading, _sectors_until(entry, after))
-        stored = settle(self.program, self.files, entry, look)
+        stored, header = settle(self.program, self.files, entry, look)
+        opening = Opening(entry, leading, header, self._is_new_file(first))
         if new_session:
             previous = self._session_number()
-            self._end_session(previous)
-            self._start_session(entry, previous, leading)
+            self._end_session()
+            self.lba = self._next_session(opening, previous)
         elif not self.tracks:
-            self._first_address(entry, leading)
+            self.lba = first_start(self.program, opening)
         self._begin(entry, stored, leading)
+
+    def _next_session(self, opening: Opening, previous: int) -> int:
+        if self.gap_in_file:
+            start, self.gap_in_file = self.lba + self.gap_in_file, 0
+            return start
+        return later_start(self.program, opening, previous, len(self.sessions), self.lba)
 
     def _session_number(self) -> int:
         if self.building is not None:
@@ -174,6 +177,7 @@ class _Placer:
             self.open.frames = position.frames
             return
         self._to_end_of_file()
+        self._check_reach(position, position.frames)
         begin = self.files[position.file].begin
         self._run(entry, stored, position.file, begin, position.frames)
         offset = begin + position.frames * stored.size
@@ -191,7 +195,7 @@ class _Placer:
         if position.file != self.open.file:
             self._to_end_of_file()
             return 0
-        session = self._session_entry(self.open.track.session)
+        session = session_entry(self.program, self.open.track.session)
         if not new_session or session.lead_out is None:
             self._advance(position)
             return 0
@@ -217,7 +221,6 @@ class _Placer:
             raise BadInput(f"line {position.line}: its time lies before that of the index above")
         there = self.files[run.file].sectors_from(run.offset, run.stored.size)
         self._check_reach(position, count - there)
-        self.missing += max(0, count - there)
         self._run(run.track, run.stored, run.file, run.offset, count)
         run.offset += count * run.stored.size
         run.frames = position.frames
@@ -253,7 +256,7 @@ class _Placer:
         """End the last run: at the end of its file, or at a lead-out that the sheet places."""
         run = self.open
         assert run is not None
-        session = self._session_entry(run.track.session)
+        session = session_entry(self.program, run.track.session)
         lead_out = session.lead_out
         single = all(p.file == run.file for t in self.program.tracks for p in t.indexes.values())
         if not single or lead_out is None or lead_out in _LEAD_OUT_DURATIONS:
@@ -270,6 +273,7 @@ class _Placer:
     def _run(
         self, entry: TrackEntry, stored: SectorFormat, file: int, offset: int, count: int
     ) -> None:
+        self.missing += max(0, count - self.files[file].sectors_from(offset, stored.size))
         self._add(Extent(self.lba, count, entry.mode, stored, self.files[file], offset))
         self.lba += count
 
@@ -277,64 +281,7 @@ class _Placer:
         if extent.count > 0:
             self.extents.append(extent)
 
-    # -- sessions and addresses ----------------------------------------------------------------
-
-    def _session_entry(self, number: int) -> SessionEntry:
-        for session in self.program.sessions:
-            if session.number == number:
-                return session
-        return SessionEntry(number, 0)
-
-    def _offset_of(self, entry: TrackEntry, number: int, leading: int) -> int | None:
-        """Sectors from the start of a track to its index `number`, if they can be told."""
-        position = entry.indexes.get(number)
-        if position is None or position.file != entry.first.file:
-            return None
-        return entry.pregap + leading + position.frames - entry.first.frames
-
-    def _first_address(self, entry: TrackEntry, leading: int) -> None:
-        """LBA 0, or what REM MSF says; a PREGAP of two seconds before data is the implied one."""
-        implied = entry.address is None and entry.pregap == SESSION_PREGAP
-        if implied and entry.mode is not TrackMode.AUDIO:
-            self.program.note(
-                entry.line, "the PREGAP of the first track is the one that every disc has"
-            )
-            entry.pregap = 0
-        start = self._told_address(entry, leading)
-        if start is not None and 0 <= start <= LONGEST_GAP:
-            self.lba = start
-
-    def _told_address(self, entry: TrackEntry, leading: int) -> int | None:
-        if entry.address is None:
-            return None
-        number, lba = entry.address
-        offset = self._offset_of(entry, number, leading)
-        return None if offset is None else lba - offset
-
-    def _start_session(self, entry: TrackEntry, previous: int, leading: int) -> None:
-        """Move to where the next session begins."""
-        lead_out = self.lba
-        before = self._session_entry(previous)
-        session = self._session_entry(entry.session)
-        own = self._offset_of(entry, 1, leading) or 0
-        told = self._told_address(entry, leading)
-        if self.gap_in_file:
-            self.lba += self.gap_in_file
-            self.gap_in_file = 0
-        elif session.high_density and GD_HIGH_DENSITY - own >= lead_out:
-            self.lba = GD_HIGH_DENSITY - own
-        elif told is not None and lead_out <= told <= lead_out + LONGEST_GAP:
-            self.lba = told
-        else:
-            length = lead_out_length(len(self.sessions))
-            # A LEAD-OUT in the same file is a position; in a file of its own, a duration.
-            if before.lead_out is not None and self._is_new_file(entry.first):
-                length = min(before.lead_out, LONGEST_GAP)
-            lead_in = LEAD_IN if session.lead_in is None else session.lead_in
-            pregap = session.pregap
-            if pregap is None:
-                pregap = max(0, SESSION_PREGAP - own)
-            self.lba += length + lead_in + pregap
+    # -- what is finished --------------------------------------------------------------------
 
     def _end_track(self) -> None:
         building = self.building
@@ -361,7 +308,7 @@ class _Placer:
         )
         self.building = None
 
-    def _end_session(self, number: int) -> None:
+    def _end_session(self) -> None:
         done = sum(len(session.tracks) for session in self.sessions)
         tracks = tuple(self.tracks[done:])
         self.sessions.append(Session(len(self.sessions) + 1, tracks, self.lba))
