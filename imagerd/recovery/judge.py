@@ -150,7 +150,10 @@ class Judge:
 
     def _misplaced(self, sub: Bytes2D, lba: int) -> Flags:
         """Rows whose Q, right by its CRC, names another place."""
-        known, address = q_addresses(q_of(sub))
+        q = q_of(sub)
+        if self._shift is not None and _as_expected(q, lba + self._shift):
+            return np.zeros(len(q), np.bool_)
+        known, address = q_addresses(q)
         off = address - np.arange(lba, lba + len(sub))
         if self._shift is None:
             self._learn(off[known])
@@ -166,6 +169,12 @@ class Judge:
     def _learn(self, off: npt.NDArray[np.int64]) -> None:
         if len(off) >= _LEARN and np.all(off == off[0]) and abs(int(off[0])) <= _SLACK:
             self._shift = int(off[0])
+
+
+def _as_expected(q: Bytes2D, lba: int) -> bool:
+    """Whether every position is the one of its row: no need to look at CRCs."""
+    right = np.all(q[:, 7:10] == lba_msf(lba, len(q)), axis=1)
+    return bool((right | (q[:, 0] & 15 != 1)).all())
 
 
 def q_addresses(q: Bytes2D) -> tuple[Flags, npt.NDArray[np.int64]]:

@@ -71,7 +71,8 @@ class SectorMap:
         self._states = np.zeros(self.end - self.start, np.uint8)
         for before, after in zip(self.areas, self.areas[1:], strict=False):
             self._states[before.stop - self.start : after.start - self.start] = _OUTSIDE
-        self._counts = np.bincount(self._states, minlength=_OUTSIDE + 1)[: SectorState.PROVEN + 1]
+        self._counts = np.zeros(SectorState.PROVEN + 1, np.int64)
+        self._counts[SectorState.UNREAD] = sum(len(area) for area in self.areas)
         self.errors = ErrorBook()
         self.repaired = RangeSet()
 
@@ -93,10 +94,14 @@ class SectorMap:
         With a single state, `count` sectors are raised. Sectors outside the areas stay outside.
         """
         if isinstance(states, SectorState):
-            length, new = 1 if count is None else count, np.asarray(states, np.uint8)
+            new = np.asarray(states, np.uint8)
+            count = 1 if count is None else count
+            for at in range(lba, lba + count, _CHUNK):
+                self._raise(self._slice(at, min(_CHUNK, lba + count - at)), new)
         else:
-            length, new = len(states), states
-        window = self._slice(lba, length)
+            self._raise(self._slice(lba, len(states)), states)
+
+    def _raise(self, window: States, new: States) -> None:
         before = np.bincount(window, minlength=_OUTSIDE + 1)
         np.maximum(window, new, out=window)
         after = np.bincount(window, minlength=_OUTSIDE + 1)

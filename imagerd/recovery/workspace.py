@@ -19,7 +19,7 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +38,7 @@ from imagerd.recovery.journal import (
     Flags,
     Journal,
     Note,
+    Record,
     boot_id,
     replay,
 )
@@ -208,7 +209,7 @@ class Workspace:
         self._open_files(0)
         path = self.folder / "journal"
         self._journal = Journal.open(path, self.job.fingerprint, self._boot)
-        for record in replay(path, self.job.fingerprint, self._journal.size):
+        for record in joined(replay(path, self.job.fingerprint, self._journal.size)):
             if isinstance(record, Attempt):
                 apply(self.map, record)
             elif isinstance(record, Note):
@@ -259,6 +260,32 @@ def states_of(attempt: Attempt) -> States:
     """The runs of an attempt as an array of one state a sector."""
     counts = [count for count, _ in attempt.runs]
     return np.repeat(np.array([state for _, state in attempt.runs], np.uint8), counts)
+
+
+def joined(records: Iterable[Record]) -> Iterator[Record]:
+    """The same story in fewer words: commands in a row that all went well as one."""
+    held: Attempt | None = None
+    for record in records:
+        if held is not None and isinstance(record, Attempt) and _goes_on(held, record):
+            count, state = held.count + record.count, held.runs[0][1]
+            held = Attempt(held.lba, count, ((count, state),), held.time)
+            continue
+        if held is not None:
+            yield held
+        held = record if isinstance(record, Attempt) else None
+        if held is None:
+            yield record
+    if held is not None:
+        yield held
+
+
+def _goes_on(held: Attempt, record: Attempt) -> bool:
+    return (
+        record.lba == held.lba + held.count
+        and len(held.runs) == len(record.runs) == 1
+        and held.runs[0][1] == record.runs[0][1] > SectorState.SUSPECT
+        and held.flags == record.flags == Flags.NONE
+    )
 
 
 def apply(sectors: SectorMap, attempt: Attempt) -> None:
