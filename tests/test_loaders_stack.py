@@ -231,6 +231,16 @@ def test_a_count_that_does_not_agree_is_said(tmp_path: Path) -> None:
     assert "3 discs were expected, and 2 came" in report.sentence
 
 
+def test_the_next_stack_is_counted_anew_and_its_discs_numbered_on(tmp_path: Path) -> None:
+    line = bench(tmp_path, 2)
+    assert line.run(expect=2) is not None
+    line.world.input = [line.world.accept.pop()]
+    report = line.run(expect=1)
+    assert report is not None
+    assert (report.accepted, report.sentence) == (1, "The input is empty.")
+    assert [number for number, _ in line.archived] == [1, 2, 3]
+
+
 def test_a_foreign_disc_in_the_drive_holds_the_line(tmp_path: Path) -> None:
     line = bench(tmp_path, 1)
     line.world.tray.append(line.world.input.pop())

@@ -39,7 +39,8 @@ class Event(StrEnum):
     OUT = "out"  # the disc has left the line for `target`
     NO_DISC = "no disc"  # a load that brought none
     HELD = "held"  # a person must look
-    END = "end"
+    STOPPED = "stopped"  # a run ends as asked, its stack unfinished
+    END = "end"  # the stack is done; the next run begins another
 
 
 class Verb(StrEnum):
@@ -82,7 +83,8 @@ class Position:
     """What the journal tells. `disc` is the one in work, or the last one when idle.
 
     `verb` is the last verb begun for it; `outcome` the loader's claim about that, None if it never
-    came. `accepted`, `rejected`, `unsure` count the discs that have left the line.
+    came. `accepted`, `rejected`, `unsure` count the discs of the stack that have left the line;
+    `ended` whether that stack is done.
     """
 
     phase: Phase = Phase.IDLE
@@ -93,10 +95,15 @@ class Position:
     accepted: int = 0
     rejected: int = 0
     unsure: int = 0
+    ended: bool = False
 
     def after(self, entry: Entry) -> Position:
         """The position once `entry` is written."""
         match entry.event:
+            case Event.RUN if self.ended:
+                return replace(self, accepted=0, rejected=0, unsure=0, ended=False)
+            case Event.END:
+                return replace(self, ended=True)
             case Event.SEND if entry.verb is Verb.RECOVER:
                 return self
             case Event.SEND:

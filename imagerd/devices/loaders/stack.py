@@ -46,7 +46,7 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StackReport:
-    """How a run ended. The counts are of the whole journal."""
+    """How a run ended. The counts are of the stack, over all the runs that it took."""
 
     ended: End
     accepted: int
@@ -99,7 +99,7 @@ class StackRun:
                 raise
             raise LineHeld(f"The line is held: {error}") from error
         report = self._report(ended)
-        line.record(Event.END, text=report.sentence)
+        line.record(Event.STOPPED if ended is End.STOPPED else Event.END, text=report.sentence)
         return report
 
     def _work(self) -> End:
