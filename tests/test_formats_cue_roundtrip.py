@@ -123,6 +123,17 @@ def test_unreadable_sectors_hold_the_marker_and_are_listed(tmp_path: Path) -> No
     assert (tmp_path / "y.bin").read_bytes()[3 * 2352 : 4 * 2352] == b"\x55" * 2352
 
 
+def test_unreadable_audio_is_silent_and_listed(tmp_path: Path) -> None:
+    layout = mixed_layout()
+    track = next(track for track in layout.tracks if not track.is_data)
+    source = MemorySource(layout, failed=frozenset({track.index1}))
+    result = run(write_image(source, tmp_path / "x.cue", WriteOptions(split_tracks=True)))
+    assert result.bad == (range(track.index1, track.index1 + 1),)
+    file = next(f.path for f in result.files if f"(Track {track.number})" in f.path.name)
+    at = (track.index1 - track.stored_range.start) * 2352
+    assert file.read_bytes()[at : at + 2352] == bytes(2352)
+
+
 def test_nothing_is_left_behind_and_nothing_replaced_when_a_file_exists(tmp_path: Path) -> None:
     (tmp_path / "x.bin").write_bytes(b"mine")
     task = write_image(MemorySource(mixed_layout()), tmp_path / "x.cue", QUICK)

@@ -16,10 +16,10 @@ class WriteOptions:
     """How to write.
 
     `track`: the data track for an .iso; the first one if None. `fill` is repeated over sectors
-    that could not be read; it must not look like data. `check`: for an .iso made of raw sectors,
-    check each EDC; `repair`: and correct by P/Q parity what fails. `sync`: force the data to the
-    disk before the files get their names. `cut_form2`: let an .iso keep only 2048 of a form 2
-    sector's 2324 bytes.
+    that could not be read; it must not look like data (audio is silent there: any pattern would be
+    noise). `check`: for an .iso made of raw sectors, check each EDC; `repair`: and correct by P/Q
+    parity what fails. `sync`: force the data to the disk before the files get their names.
+    `cut_form2`: let an .iso keep only 2048 of a form 2 sector's 2324 bytes.
     """
 
     overwrite: bool = False

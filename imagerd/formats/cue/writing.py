@@ -13,7 +13,7 @@ import numpy as np
 from imagerd.base.digests import Hasher
 from imagerd.base.errors import BadInput
 from imagerd.base.progress import Progress, Task
-from imagerd.disc.layout import Layout, SectorFormat, Track
+from imagerd.disc.layout import Layout, SectorFormat, Track, TrackMode
 from imagerd.disc.source import Sectors, SectorSource
 from imagerd.formats.cue.render import SheetFile, render, stored_raw
 from imagerd.formats.output import Output, hasher, publish, refuse_all
@@ -108,13 +108,14 @@ def _write_file(job: _Job, file: SheetFile, output: Output, stack: ExitStack) ->
 
 def _write_track(job: _Job, track: Track, output: Output, own: Hasher | None) -> Iterator[Progress]:
     lba, end = track.stored_range.start, track.stored_range.stop
+    fill = b"" if track.mode is TrackMode.AUDIO else job.options.fill
     while lba < end:
         block = job.source.read(lba, min(BATCH, end - lba))
         raw = to_raw(block.data, block.format, track.mode, lba)
         rows = unread(block)
         if len(rows):
             raw = raw.copy()
-            raw[rows] = filler(job.options.fill, raw.shape[1])
+            raw[rows] = filler(fill, raw.shape[1])
             for row in rows:
                 job.bad.add(lba + int(row))
         raw = np.ascontiguousarray(raw)
