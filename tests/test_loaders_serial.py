@@ -37,7 +37,7 @@ from tests.loader_child import QUICK
 from tests.robot import Mishap, PtyRobot, RobotArm, SimTray, World
 
 IMPATIENT = parse_profile(
-    'name = "impatient"\nbase = "generic"\n[timing]\nmove = 0.4\ntext = 0.4\nquiet = 0.01\n'
+    'name = "impatient"\nbase = "generic"\n[timing]\nmove = 1.0\ntext = 1.0\nquiet = 0.01\n'
 )
 LOAD = Motion(Place.INPUT, Place.DRIVE, "I")
 
@@ -106,7 +106,7 @@ def test_a_dead_robot_is_not_alive_until_switched_off_and_on() -> None:
 
 def test_a_late_answer_is_not_taken_for_the_next_command_s() -> None:
     world = open_world(2)
-    arm = RobotArm(world, pause=lambda: time.sleep(0.7 if not world.tray else 0.0))
+    arm = RobotArm(world, pause=lambda: time.sleep(1.4 if not world.tray else 0.0))
     with PtyRobot(arm) as pty, GenericSerialLoader(pty.path, IMPATIENT) as loader:
         assert loader.load(unannounced).outcome is Outcome.SILENT
         assert loader.status().alive  # waits for the motion's end
