@@ -19,7 +19,7 @@ from imagerd.formats.rawform import Runs, filler, to_raw, unread
 from imagerd.formats.userdata import UserData
 from imagerd.formats.written import TrackDigests, WriteOptions, WrittenImage
 
-BATCH = 512  # sectors of one step
+BATCH = 1024  # sectors of one step: 2.4 MB
 _USER = SectorFormat.USER.size
 
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cue sheets: `sheet` keeps them losslessly, `program` understands them, `place` lays them out.
+"""Cue sheets, read losslessly and forgivingly, and written in the manner of Redump.
 
-``text`` (bytes to lines) → ``sheet`` (lines to commands) → ``program`` (commands to tracks)
-→ ``place`` (tracks and data files to a layout with extents). ``render`` goes the other way.
+Reading: ``text`` (bytes to lines) → ``sheet`` (lines to commands, nothing lost) → ``reader``
+(commands to a ``program``) → ``place`` with ``believe`` and ``sessions`` (a program and its data
+files to a layout with extents); ``opening`` puts it together. Writing: ``render`` (a layout to
+lines) and ``writing`` (the sectors).
 
 After the CDRWIN guide, appendix A, and what programs really write; see docs/formats.md.
 """

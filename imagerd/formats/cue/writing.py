@@ -20,7 +20,7 @@ from imagerd.formats.output import Output, hasher, publish, refuse_all
 from imagerd.formats.rawform import Runs, filler, to_raw, unread
 from imagerd.formats.written import TrackDigests, WriteOptions, WrittenImage
 
-BATCH = 512  # sectors of one step: 1.2 MB
+BATCH = 1024  # sectors of one step: 2.4 MB
 
 
 @dataclass(slots=True)
