@@ -13,9 +13,10 @@ from imagerd.base import settings
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Limits of one run. Sound sectors are always read; only damage is limited.
+    """Limits of one run. The first pass is never cut short: only work on damage is limited.
 
-    `seconds` spent on damage: commands that fail, and all work after the first pass. `attempts`
+    `seconds` spent on damage: commands that fail, and all work after the first pass, which begins
+    with what that had to skip. `attempts`
     for one sector alone. `rounds_without_gain` over the bad list, after every approach had its
     turn. `retry_speeds` are multiples of the medium's 1x, taken in turn by the rounds.
     """

@@ -10,21 +10,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from imagerd.base.errors import DriveLost, NoMedium, WrongDisc
 from imagerd.base.progress import Progress
 from imagerd.devices.reading import ReadRequest, ReadResult
-from imagerd.disc.layout import Layout, SectorFormat
 from imagerd.disc.source import Fault, FaultKind, Sectors, SectorState
 from imagerd.recovery.budget import Budget, Clock, End, Halt
 from imagerd.recovery.evidence import Why
 from imagerd.recovery.geometry import Geometry
 from imagerd.recovery.journal import Attempt, Flags, Runs
 from imagerd.recovery.judge import Judge, Verdict
+from imagerd.recovery.reader import PLAINLY, Approach, Outcome, Reader, Reading, Row
 from imagerd.recovery.sectormap import GOOD
 from imagerd.recovery.workspace import Workspace
 
@@ -36,88 +34,12 @@ _DEAF = 12  # bus errors in a row after which the drive counts as lost
 _READINGS = 2048  # suspect data sectors whose latest reading is remembered for the repair
 
 
-Row: TypeAlias = npt.NDArray[np.uint8]
-
-
-class Reader(Protocol):
-    """What recovery needs of a drive; `OpticalDrive` is one.
-
-    `attempt` sends one command and never repeats it. Raises `DriveLost`; all else is a value.
-    """
-
-    @property
-    def layout(self) -> Layout:
-        """Of the disc that is in."""
-        ...
-
-    @property
-    def media_generation(self) -> int:
-        """Counts up whenever the disc was or may have been changed."""
-        ...
-
-    def attempt(self, request: ReadRequest) -> ReadResult:
-        """One command."""
-        ...
-
-    def max_sectors(self, stored: SectorFormat) -> int:
-        """Sectors that one command may ask for."""
-        ...
-
-    def set_speed(self, kb_s: int | None) -> object:
-        """None: the fastest."""
-        ...
-
-    def flush_cache(self, lba: int) -> object:
-        """Make the drive forget what it has cached, near `lba`."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Approach:
-    """A way of reading. `number` stands for it in the journal; `times` 0 is the fastest speed."""
-
-    number: int
-    name: str
-    times: int = 0
-    flush: bool = False
-    as_audio: bool = False
-
-
-PLAINLY = Approach(0, "plainly")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a command brought: `got` sectors in front came (good or not), `gained` became good.
-
-    `fault` is why the rest did not come.
-    """
-
-    got: int
-    gained: int
-    fault: Fault | None
-    seconds: float
-
-    @property
-    def failed(self) -> bool:
-        """Whether the command failed."""
-        return self.fault is not None
-
-
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What to ask for beside the bytes."""
 
     c2: bool = False
     sub: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One reading of one sector that is not right: (2352,) bytes and (294,) C2, if known."""
-
-    data: Row
-    c2: Row | None
 
 
 class Effort:
@@ -169,7 +91,7 @@ class Effort:
             self._keep_failure(result, lba, count, approach)
         took = self.clock.monotonic() - began
         gained = self.map.count(*GOOD) - good_before
-        self._account(lba, count, gained, took, result.fault)
+        self._account(lba + count, gained, took, result)
         got = 0 if result.sectors is None else len(result.sectors)
         return Outcome(got, gained, result.fault, max(result.seconds, 0.0))
 
@@ -344,11 +266,12 @@ class Effort:
                 c2 = None if block.c2 is None else block.c2[row].copy()
                 self.readings[block.lba + row] = Reading(verdict.data[row].copy(), c2)
 
-    def _account(self, lba: int, count: int, gained: int, took: float, fault: Fault | None) -> None:
-        self.current = lba + count
+    def _account(self, end: int, gained: int, took: float, result: ReadResult) -> None:
+        self.current = end
         self._recent.append((took, gained))
-        if self.on_damage or fault is not None:
-            self.damage_seconds += took
+        if self.on_damage or result.fault is not None:
+            # A simulated drive tells the time that it would have taken: the longer one counts.
+            self.damage_seconds += max(took, result.seconds)
 
 
 def runs_of(verdict: Verdict) -> Runs:
@@ -370,6 +293,7 @@ __all__ = [
     "Outcome",
     "Reader",
     "Reading",
+    "Row",
     "Wanted",
     "runs_of",
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from imagerd.base.errors import BadInput
+from imagerd.base.errors import BadInput, InternalError
 from imagerd.disc.cdtext import CdText
 from imagerd.disc.layout import (
     Control,
@@ -148,8 +148,13 @@ class Job(msgspec.Struct, frozen=True):
 
 
 def save_job(job: Job) -> bytes:
-    """The bytes of `job.json`."""
-    return msgspec.json.format(msgspec.json.encode(job), indent=1) + b"\n"
+    """The bytes of `job.json`. Raises `InternalError` for a job that could not be read again."""
+    raw = msgspec.json.encode(job)
+    try:
+        msgspec.json.decode(raw, type=Job)
+    except msgspec.MsgspecError as error:
+        raise InternalError(f"A job was made of wrong values: {error}.") from error
+    return msgspec.json.format(raw, indent=1) + b"\n"
 
 
 def load_job(path: Path) -> Job:

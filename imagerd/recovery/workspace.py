@@ -19,7 +19,7 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -29,20 +29,18 @@ import numpy as np
 from imagerd.base.errors import AlreadyThere, NotAvailable, WrongDisc
 from imagerd.base.files import AtomicFile, sync_folder
 from imagerd.disc.layout import Layout, SectorFormat
-from imagerd.disc.source import Bytes2D, SectorState, States
-from imagerd.recovery.evidence import ErrorRange, Why
+from imagerd.disc.source import Bytes2D, SectorState
 from imagerd.recovery.job import Job, load_job, save_job
 from imagerd.recovery.journal import (
     Attempt,
     Barrier,
-    Flags,
     Journal,
     Note,
-    Record,
     boot_id,
     replay,
 )
-from imagerd.recovery.sectormap import BAD, SectorMap
+from imagerd.recovery.replaying import apply, joined, states_of
+from imagerd.recovery.sectormap import SectorMap
 
 SUB_SIZE = 96
 
@@ -254,55 +252,6 @@ def is_busy(folder: Path) -> bool:
     except NotAvailable:
         return (folder / "lock").exists()
     return False
-
-
-def states_of(attempt: Attempt) -> States:
-    """The runs of an attempt as an array of one state a sector."""
-    counts = [count for count, _ in attempt.runs]
-    return np.repeat(np.array([state for _, state in attempt.runs], np.uint8), counts)
-
-
-def joined(records: Iterable[Record]) -> Iterator[Record]:
-    """The same story in fewer words: commands in a row that all went well as one."""
-    held: Attempt | None = None
-    for record in records:
-        if held is not None and isinstance(record, Attempt) and _goes_on(held, record):
-            count, state = held.count + record.count, held.runs[0][1]
-            held = Attempt(held.lba, count, ((count, state),), held.time)
-            continue
-        if held is not None:
-            yield held
-        held = record if isinstance(record, Attempt) else None
-        if held is None:
-            yield record
-    if held is not None:
-        yield held
-
-
-def _goes_on(held: Attempt, record: Attempt) -> bool:
-    return (
-        record.lba == held.lba + held.count
-        and len(held.runs) == len(record.runs) == 1
-        and held.runs[0][1] == record.runs[0][1] > SectorState.SUSPECT
-        and held.flags == record.flags == Flags.NONE
-    )
-
-
-def apply(sectors: SectorMap, attempt: Attempt) -> None:
-    """What an attempt tells the map; the same when it happens and when it is replayed."""
-    at = attempt.lba
-    alone = int(bool(attempt.flags & Flags.ALONE))
-    for count, state in attempt.runs:
-        sectors.raise_to(at, state, count)
-        if state in BAD and attempt.why is not Why.NONE:
-            sectors.errors.add(
-                ErrorRange(
-                    at, count, attempt.why, attempt.sense, 1, alone, attempt.time, attempt.time
-                )
-            )
-        elif attempt.flags & Flags.REPAIRED and state > SectorState.SUSPECT:
-            sectors.repaired.add(range(at, at + count))
-        at += count
 
 
 def _write_all(fd: int, view: memoryview, offset: int) -> None:
