@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import table
 from imagerd.disc.layout import Control, SectorFormat, TrackMode, single_track
 from imagerd.disc.source import Bytes2D
 from imagerd.sectors import convert, edc, parity
@@ -111,6 +112,22 @@ def _command(command: list[str], folder: Path) -> Callable[[], object]:
         subprocess.run(command, cwd=folder, capture_output=True, check=True, timeout=300)
 
     return work
+
+
+def rows() -> Iterator[table.Row]:
+    """The same for the table of ``python -m benchmarks``."""
+    raw = make_sectors()
+    against = next(peers(raw))
+    for row in kernels(raw):
+        is_check = row.name.startswith("check: ")
+        yield table.Row(
+            row.name,
+            f"{row.rate:.0f} MB/s",
+            f"{against.name} {against.rate:.0f} MB/s",
+            row.rate / against.rate,
+            reached=row.rate >= TARGET_CHECK if is_check else None,
+            target=f"≥ {TARGET_CHECK:.0f} MB/s" if is_check else None,
+        )
 
 
 def main() -> None:

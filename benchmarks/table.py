@@ -33,7 +33,7 @@ class Row:
     @property
     def ok(self) -> bool | None:
         """Whether the target is met; None where there is none."""
-        if self.ratio is not None and isinstance(self.target, float):
+        if self.reached is None and self.ratio is not None and isinstance(self.target, float):
             return self.ratio >= self.target
         return self.reached
 

@@ -15,7 +15,7 @@ from imagerd.devices.virtual.host import HostProcess, spawn_host
 from tests.sources import audio, data, memory_disc
 from tests.toolkit_images import write_cue
 
-MIXED = (data(200), audio(150, pregap=20), audio(125))
+MIXED = (data(200), audio(150, pregap=20), audio(125, isrc="DEA371500001"), audio(90, pregap=7))
 FAULTS = """
 seed = 1
 [[sectors]]
@@ -43,7 +43,7 @@ def drive(tmp_path: Path) -> str:
 
 @pytest.fixture
 def sheet(tmp_path: Path) -> Path:
-    return write_cue(tmp_path, memory_disc(MIXED))
+    return write_cue(tmp_path, memory_disc(MIXED, mcn="4006381333931"))
 
 
 def test_a_disc_equals_the_image_that_lies_in_the_drive(
@@ -52,7 +52,9 @@ def test_a_disc_equals_the_image_that_lies_in_the_drive(
     host.control.insert(sheet)
     result = imagerctl("compare", drive, sheet)
     assert result.exit_code == 0, result.output
-    assert "Equal: 475 sectors compared (raw sectors)" in result.stdout
+    assert "Equal: 565 sectors compared (raw sectors)" in result.stdout
+    told = json.loads(imagerctl("compare", "--json", drive, sheet).stdout)["comparison"]
+    assert told["layout"] == told["details"] == []
 
 
 def test_a_disc_is_verified_described_and_hashed_like_its_image(
@@ -71,6 +73,7 @@ def test_a_disc_is_verified_described_and_hashed_like_its_image(
         for name in (drive, sheet)
     ]
     assert hashes[0]["whole"] == hashes[1]["whole"]
+    assert hashes[0]["tracks"] == hashes[1]["tracks"]
     assert not hashes[0]["files"]
 
 
@@ -81,7 +84,9 @@ def test_a_disc_is_converted_without_the_daemon(
     for target in ("disc.iso", "copy.cue"):
         result = imagerctl("convert", drive, tmp_path / target)
         assert result.exit_code == 0, result.output
-    assert imagerctl("compare", sheet, tmp_path / "copy.cue").exit_code == 0
+    told = json.loads(imagerctl("compare", "--json", sheet, tmp_path / "copy.cue").stdout)
+    assert told["comparison"]["outcome"] == "equal"
+    assert told["comparison"]["details"] == []
     assert imagerctl("compare", "--common", sheet, tmp_path / "disc.iso").exit_code == 0
 
 

@@ -199,7 +199,8 @@ def test_ctrl_c_exits_130_and_leaves_no_worker(tmp_path: Path, verb: list[str]) 
     _wait_for_open(process.pid, image)
     os.killpg(process.pid, signal.SIGINT)
     _, complaint = process.communicate(timeout=30)
-    assert process.returncode == 130
+    # Interrupted in the midst of an import, Python ends itself by the signal: 130 for a shell, too.
+    assert process.returncode in (130, -signal.SIGINT)
     assert complaint == "imagerctl: Interrupted.\n"
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)

@@ -20,7 +20,7 @@ _MODES = {
 
 def write_cue(folder: Path, disc: MemorySource, stem: str = "disc", *, split: bool = False) -> Path:
     """A .cue/.bin of a disc of one session; `split`: one .bin for each track."""
-    lines: list[str] = []
+    lines = [f"CATALOG {disc.layout.mcn}"] if disc.layout.mcn else []
     at, whole = 0, bytearray()
     for track in disc.layout.tracks:
         stored = disc.raw[track.number].tobytes()
@@ -29,7 +29,7 @@ def write_cue(folder: Path, disc: MemorySource, stem: str = "disc", *, split: bo
             (folder / name).write_bytes(stored)
             lines.append(f'FILE "{name}" BINARY')
             at = 0
-        elif not lines:
+        elif not whole:
             lines.append(f'FILE "{stem}.bin" BINARY')
         lines += _track_lines(track, at)
         at += track.end - track.start
