@@ -179,8 +179,15 @@ def test_the_medium_that_an_iso_is_taken_for_does_not_decide() -> None:
 
 def test_other_indexes_decide_and_other_isrcs_do_not() -> None:
     disc = memory_disc(MIXED)
-    index = memory_disc((MIXED[0], audio(30, pregap=10, indexes=(4,)), MIXED[2]))
-    assert compared(disc, index).outcome is Sameness.DIFFERENT
+    pregap = memory_disc((MIXED[0], audio(30, pregap=9), MIXED[2]))
+    assert compared(disc, pregap).outcome is Sameness.DIFFERENT
+    index = [memory_disc((MIXED[0], audio(30, pregap=10, indexes=(n,)), MIXED[2])) for n in (4, 5)]
+    result = compared(*index)
+    assert result.outcome is Sameness.DIFFERENT
+    assert result.layout == ("Track 2 has its INDEX 02 at LBA 54 in the first, 55 in the second.",)
+    result = compared(disc, index[0])
+    assert result.outcome is Sameness.EQUAL
+    assert result.details == ("Track 2 has its INDEX 02 (at LBA 54) only in the second.",)
     isrc = memory_disc(
         (MIXED[0], MIXED[1], audio(25, isrc="DEA371500001", control=Control.PRE_EMPHASIS)),
         mcn="4006381333931",

@@ -2,9 +2,9 @@
 """What differs between two layouts, as sentences.
 
 What a table of contents tells decides: tracks, their numbers, sessions, kinds and starts, and the
-lead-outs. Pregaps and further indexes decide only if both sides know such things: a drive tells
-none without its subchannel being read. The rest is only told, as not every container can hold it
-(an .iso knows no ISRC) and not every reader asks for it.
+lead-outs. Pregaps, and indexes from 02 on, decide only if both sides have any of them: a drive
+tells none without its subchannel being read. The rest is only told, as not every container can
+hold it (an .iso knows no ISRC) and not every reader asks for it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from imagerd.disc.layout import Control, Layout, SectorFormat, Track
 
+_PREGAP = range(1)  # INDEX 00
+_LATER = range(2, 100)
 _COOKED = (SectorFormat.USER, SectorFormat.USER_SUB)
 
 
@@ -32,21 +34,20 @@ def layout_differences(a: Layout, b: Layout, shift: int) -> Differences:
     """
     pairs, deciding = _pair(a, b, shift)
     details = list(_disc_details(a, b))
-    indexes = [sentence for mine, its in pairs for sentence in _index_differences(mine, its, shift)]
     for mine, its in pairs:
         deciding += _track_differences(mine, its, shift)
         details += _track_details(mine, its)
     deciding += _lead_outs(a, b, shift)
-    if _knows_indexes(a) and _knows_indexes(b):
-        deciding += indexes
-    else:
-        details += indexes
+    for numbers in (_PREGAP, _LATER):
+        decide = _knows(a, numbers) and _knows(b, numbers)
+        for mine, its in pairs:
+            (deciding if decide else details).extend(_index_differences(mine, its, shift, numbers))
     return Differences(tuple(deciding), tuple(details))
 
 
-def _knows_indexes(layout: Layout) -> bool:
-    """Whether anything is known beyond what the TOC tells; one track has nothing beyond it."""
-    return len(layout.tracks) == 1 or any(len(track.indexes) > 1 for track in layout.tracks)
+def _knows(layout: Layout, numbers: range) -> bool:
+    """Whether the layout has such indexes at all: else it may just not know them."""
+    return any(index.number in numbers for track in layout.tracks for index in track.indexes)
 
 
 def _lead_outs(a: Layout, b: Layout, shift: int) -> Iterator[str]:
@@ -87,21 +88,24 @@ def _track_differences(mine: Track, its: Track, shift: int) -> Iterator[str]:
         yield _both(f"{name} is", mine.mode, its.mode)
 
 
-def _index_differences(mine: Track, its: Track, shift: int) -> Iterator[str]:
+def _index_differences(mine: Track, its: Track, shift: int, numbers: range) -> Iterator[str]:
     if mine.stored in _COOKED or its.stored in _COOKED:
         return
-    indexes = [(index.number, index.lba) for index in mine.indexes]
-    others = [(index.number, index.lba - shift) for index in its.indexes]
-    if indexes != others:
-        yield _both(f"Track {mine.number} has the indexes", _indexes(indexes), _indexes(others))
+    left = {index.number: index.lba for index in mine.indexes if index.number in numbers}
+    right = {index.number: index.lba - shift for index in its.indexes if index.number in numbers}
+    for number in sorted(left.keys() | right.keys()):
+        name = f"Track {mine.number} has its INDEX {number:02}"
+        if number not in right:
+            yield f"{name} (at LBA {left[number]}) only in the first."
+        elif number not in left:
+            yield f"{name} (at LBA {right[number]}) only in the second."
+        elif left[number] != right[number]:
+            yield _both(f"{name} at LBA", left[number], right[number])
 
 
 def _both(what: str, mine: object, its: object) -> str:
-    return f"{what} {mine or 'none'} in the first, {its or 'none'} in the second."
-
-
-def _indexes(pairs: list[tuple[int, int]]) -> str:
-    return ", ".join(f"{number:02} at {lba}" for number, lba in pairs)
+    left, right = ("none" if side in (None, "") else side for side in (mine, its))
+    return f"{what} {left} in the first, {right} in the second."
 
 
 def _track_details(mine: Track, its: Track) -> Iterator[str]:

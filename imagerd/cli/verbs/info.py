@@ -26,6 +26,7 @@ class _Told:
 
     source: str
     container: str
+    drive: str | None
     files: tuple[str, ...]
     disc: DiscInfo
     warnings: tuple[str, ...]
@@ -56,13 +57,21 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool) -> None:
 def _describe(source: Opened) -> _Told:
     from imagerd.toolkit.info import info
 
+    disc = info(source.source)
+    if source.drive is not None:
+        identity = source.drive.identity
+        name = f"{identity.vendor} {identity.product} {identity.revision}"
+        return _Told(source.name, "drive", name, (), disc, source.drive.warnings)
     image = source.image
+    if image is None:
+        return _Told(source.name, "memory", None, (), disc, ())
     return _Told(
         source=source.name,
-        container="drive" if image is None else image.format,
-        files=() if image is None else tuple(str(path) for path in image.files),
-        disc=info(source.source),
-        warnings=() if image is None else tuple(str(warning) for warning in image.warnings),
+        container=image.format,
+        drive=None,
+        files=tuple(str(path) for path in image.files),
+        disc=disc,
+        warnings=tuple(str(warning) for warning in image.warnings),
     )
 
 
@@ -83,6 +92,7 @@ def _facts(told: _Told) -> Iterator[tuple[str, str | None]]:
     is_cd = disc.medium == "cd"
     length = f", {text.clock(disc.sectors / _FRAMES)} min" if is_cd else ""
     yield "container", told.container
+    yield "drive", _opt(told.drive)
     yield (
         "medium",
         f"{disc.medium.upper()}, {text.count(disc.sectors, 'sector')}{length}, "
