@@ -199,6 +199,14 @@ def test_a_drive_that_transfers_nothing_on_errors_and_never_forgets_is_coped_wit
         assert story.sense == (3, 0x11, 5)
 
 
+def test_a_subchannel_that_always_lags_makes_nothing_suspect(folder: Path) -> None:
+    spot = SectorFault(what=What.UNREADABLE, areas=(range(400, 402),), times=2)
+    drive = _drive(DISCS["mixed"], FaultPlan((spot,)), "liar")
+    with _workspace(folder, drive) as work:
+        assert _recover(drive, work).complete
+        assert work.has_sub
+
+
 def test_a_lost_drive_ends_the_run_and_the_job_goes_on_with_another(folder: Path) -> None:
     trouble = DriveFault(what=DriveTrouble.LOST, lba=200)
     drive = _drive(DISCS["data"], FaultPlan(drive=(trouble,)))

@@ -160,7 +160,8 @@ class Judge:
         shift = self._shift or 0
         wrong: Flags = known & (np.abs(off - shift) > self._slack)
         small = known & (np.abs(off - shift) <= _SLACK)
-        if wrong.sum() * 2 > known.sum() and np.array_equal(small, known):
+        enough = known.sum() >= _LEARN and wrong.sum() * 2 > known.sum()
+        if enough and np.array_equal(small, known):
             # Not misplaced data but a drive whose Q is out of step by a little, now and then.
             self._slack = _SLACK
             wrong[:] = False
