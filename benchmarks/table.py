@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -79,18 +79,19 @@ def command(*words: str | Path, cwd: Path | None = None) -> Callable[[], None]:
     return run
 
 
+# A small process in between: before exec, a child counts as large as its parent.
+_MEASURE = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
 def peak_memory(*words: str | Path) -> int:
     """Bytes of the largest resident set of a command and its children."""
-    pid = os.fork()
-    if pid == 0:  # so that only this command's children count
-        try:
-            command(*words)()
-            usage = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-            os._exit(min(usage // 1024, 255))
-        finally:
-            os._exit(255)
-    _, status = os.waitpid(pid, 0)
-    return os.waitstatus_to_exitcode(status) << 20
+    measuring = [sys.executable, "-c", _MEASURE, *map(str, words)]
+    done = subprocess.run(measuring, check=True, capture_output=True, text=True)
+    return int(done.stdout) << 10
 
 
 @contextmanager
