@@ -8,9 +8,12 @@ from pathlib import Path
 
 from imagerd.base.progress import Task
 from imagerd.disc.source import SectorSource
-from imagerd.formats import WriteOptions, WrittenFile, write_image
+from imagerd.formats import WriteOptions, WrittenFile, WrittenImage, write_image
 from imagerd.toolkit.checked import CheckedSource
 from imagerd.toolkit.ranges import Extent
+
+# Containers whose writer takes the sectors apart, and so checks them at hardly any cost.
+_CHECKING = frozenset({".iso"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +60,29 @@ def convert(
     Raises `BadInput` for what the container cannot hold, `AlreadyThere` for targets that exist.
     """
     wanted = options or ConvertOptions()
+    if target.suffix.lower() in _CHECKING:
+        written = yield from write_image(source, target, _write_options(wanted, check=True))
+        return _result(written, Extent.of(written.wrong), Extent.of(written.repaired))
     checked = CheckedSource(source, repair=wanted.repair)
-    written = yield from write_image(
-        checked,
-        target,
-        WriteOptions(
-            overwrite=wanted.overwrite,
-            split_tracks=wanted.split_tracks,
-            track=wanted.track,
-            hash=wanted.hash,
-            check=False,  # it has been done when the writer gets the sectors
-            sync=wanted.sync,
-            cut_form2=wanted.cut_form2,
-        ),
+    written = yield from write_image(checked, target, _write_options(wanted, check=False))
+    return _result(written, checked.wrong, checked.repaired)
+
+
+def _write_options(wanted: ConvertOptions, *, check: bool) -> WriteOptions:
+    return WriteOptions(
+        overwrite=wanted.overwrite,
+        split_tracks=wanted.split_tracks,
+        track=wanted.track,
+        hash=wanted.hash,
+        check=check,
+        repair=check and wanted.repair,
+        sync=wanted.sync,
+        cut_form2=wanted.cut_form2,
     )
+
+
+def _result(written: WrittenImage, wrong: Extent, repaired: Extent) -> ConvertResult:
     unreadable = Extent.of(written.bad)
-    wrong = Extent.of((*checked.wrong.ranges, *written.wrong))
     return ConvertResult(
         ok=not (unreadable or wrong),
         target=written.target,
@@ -81,5 +91,5 @@ def convert(
         left_out=written.left_out,
         unreadable=unreadable,
         wrong=wrong,
-        repaired=checked.repaired,
+        repaired=repaired,
     )
