@@ -141,6 +141,32 @@ def test_images_go_in_and_come_out_by_control_messages(folder: Path) -> None:
         assert poll(drive) == "02/3A/02"
 
 
+def test_a_disc_laid_on_the_open_tray_is_loaded_when_the_drive_closes_it(folder: Path) -> None:
+    image = folder / "disc.iso"
+    image.write_bytes(bytes(2048 * 20))
+    with serving(folder / "d.sock") as control, SocketTransport(folder / "d.sock") as drive:
+        with pytest.raises(BadInput, match="closed"):
+            control.place(image)
+        with pytest.raises(BadInput, match="closed"):
+            control.take()
+        send(drive, [0x1B, 0, 0, 0, 2, 0])
+        with pytest.raises(BadInput, match="no disc"):
+            control.take()
+        state = control.place(image, "[[sectors]]\nwhat = 'unreadable'\nlba = 9")
+        assert (state.image, state.tray_open, state.insertions) == (str(image), True, 0)
+        assert poll(drive) == "02/3A/02"
+        with pytest.raises(BadInput, match="already"):
+            control.place(image)
+        send(drive, [0x1B, 0, 0, 0, 3, 0])
+        assert control.state().insertions == 1
+        assert [poll(drive), poll(drive)] == ["06/28/00", "ok"]
+        assert sense_of(send(drive, read_10(3, 9), MUCH)) == "03/11/05"
+        send(drive, [0x1B, 0, 0, 0, 2, 0])
+        assert control.take().image == ""
+        send(drive, [0x1B, 0, 0, 0, 3, 0])
+        assert poll(drive) == "02/3A/01"
+
+
 def test_what_cannot_be_inserted_is_refused_in_a_sentence_and_changes_nothing(
     folder: Path,
 ) -> None:

@@ -188,16 +188,21 @@ class VirtualControl:
         allow_outside: bool = False,
     ) -> HostState:
         """Put an image in and close the tray. `faults`: the path of a plan, or its TOML text."""
-        text, where = "", "fault plan"
-        if isinstance(faults, Path):
-            where = str(faults)
-            try:
-                text = faults.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise NotAvailable(f"Cannot read the fault plan {faults}: {error}.") from error
-        elif faults is not None:
-            text = faults
-        return self._say(Control("insert", str(image.absolute()), text, where, allow_outside))
+        return self._put("insert", image, faults, allow_outside)
+
+    def place(
+        self,
+        image: Path,
+        faults: Path | str | None = None,
+        *,
+        allow_outside: bool = False,
+    ) -> HostState:
+        """Lay an image on the open, empty tray, as a robot does; closing the tray loads it."""
+        return self._put("place", image, faults, allow_outside)
+
+    def take(self) -> HostState:
+        """Take what lies on the open tray."""
+        return self._say(Control("take"))
 
     def remove(self) -> HostState:
         """Take the medium out, locked or not; the tray is open then."""
@@ -227,6 +232,20 @@ class VirtualControl:
         """End the host; the drive is gone."""
         with contextlib.suppress(DriveLost):
             self._say(Control("quit"))
+
+    def _put(
+        self, verb: str, image: Path, faults: Path | str | None, allow_outside: bool
+    ) -> HostState:
+        text, where = "", "fault plan"
+        if isinstance(faults, Path):
+            where = str(faults)
+            try:
+                text = faults.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise NotAvailable(f"Cannot read the fault plan {faults}: {error}.") from error
+        elif faults is not None:
+            text = faults
+        return self._say(Control(verb, str(image.absolute()), text, where, allow_outside))
 
     def _say(self, control: Control) -> HostState:
         connection = _connect(self.path)

@@ -36,10 +36,11 @@ class Kind(IntEnum):
 
 
 class Control(msgspec.Struct, forbid_unknown_fields=True):
-    """A control message. `verb`: insert, remove, eject, close-tray, unplug, replug, state, quit.
+    """A control message. `verb`: insert, remove, place, take, eject, close-tray, unplug, replug,
+    state, quit.
 
-    For insert: `image` is an absolute path; `faults` the text of a fault plan, `faults_from` its
-    name in errors.
+    For insert and place: `image` is an absolute path; `faults` the text of a fault plan,
+    `faults_from` its name in errors.
     """
 
     verb: str

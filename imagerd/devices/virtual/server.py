@@ -219,7 +219,7 @@ class Server:
             drive.unplug()  # without the lock: it ends a command that hangs
         elif verb == "quit":
             self.stop()
-        elif verb == "insert":
+        elif verb in ("insert", "place"):
             self._insert(control)
         elif verb != "state":
             with self._lock:
@@ -229,6 +229,8 @@ class Server:
     def _press(self, verb: str) -> bool:
         if verb == "remove":
             self._drive.remove()
+        elif verb == "take":
+            self._drive.take()
         elif verb == "eject":
             return self._drive.press_eject()
         elif verb == "close-tray":
@@ -248,8 +250,9 @@ class Server:
             plan = FaultPlan.parse(control.faults, control.faults_from)
         image = open_image(Path(control.image), allow_outside=control.allow_outside)
         try:
+            put = self._drive.insert if control.verb == "insert" else self._drive.place
             with self._lock:
-                self._drive.insert(image, plan, control.image)
+                put(image, plan, control.image)
         except BaseException:
             image.close()
             raise

@@ -127,6 +127,12 @@ class DriveState:
 
     def insert(self, source: SectorSource, plan: FaultPlan = NO_FAULTS, what: str = "") -> None:
         """Put a medium on the tray and close it; what was there is taken out."""
+        self.lay(source, plan, what)
+        self.tray_open = False
+        self._new_media()
+
+    def lay(self, source: SectorSource, plan: FaultPlan = NO_FAULTS, what: str = "") -> None:
+        """Lay a medium into the tray, in place of what is there. The tray stays where it is."""
         self.take_out()
         disc = Disc(source, self.profile)
         self.loaded = Loaded(
@@ -137,8 +143,6 @@ class DriveState:
             self.clock.now + self.profile.spin_up,
             what,
         )
-        self.tray_open = False
-        self._new_media()
 
     def take_out(self) -> None:
         """Take the medium off the tray, closing its source. The tray stays where it is."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from imagerd.base.errors import DriveLost
+from imagerd.base.errors import BadInput, DriveLost
 from imagerd.devices.scsi import Command, Reply
 from imagerd.devices.virtual import discinfo, events, identify, mechanism, modes, reading
 from imagerd.devices.virtual.answers import (
@@ -167,6 +167,19 @@ class VirtualDrive:
         """Put a medium in and close the tray. The drive closes `source` when it comes out."""
         self.state.insert(source, faults, what)
 
+    def place(self, source: SectorSource, faults: FaultPlan = NO_FAULTS, what: str = "") -> None:
+        """Lay a medium on the open, empty tray, as a robot does; `close_tray` loads it.
+
+        Raises `BadInput` if the tray is closed or a medium lies on it.
+        """
+        self._reach(full=False)
+        self.state.lay(source, faults, what)
+
+    def take(self) -> None:
+        """Take the medium off the open tray. Raises `BadInput` if it is closed or empty."""
+        self._reach(full=True)
+        self.state.take_out()
+
     def remove(self) -> None:
         """Take the medium out, as if by a paper clip: the lock does not matter."""
         self.state.open_tray()
@@ -199,6 +212,14 @@ class VirtualDrive:
     def plugged(self) -> bool:
         """Whether it answers at all."""
         return self._plugged
+
+    def _reach(self, *, full: bool) -> None:
+        """Raise `BadInput` unless the tray is open, and full or empty as wanted."""
+        if not self.state.tray_open:
+            raise BadInput(f"The tray of {self.name} is closed; open it first.")
+        if full is not (self.state.loaded is not None):
+            lies = "no disc lies" if full else "a disc lies already"
+            raise BadInput(f"On the tray of {self.name} {lies}.")
 
     # -- inside ---------------------------------------------------------------------------
 
