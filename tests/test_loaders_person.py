@@ -14,7 +14,7 @@ from imagerd.devices.loaders.journal import StackJournal
 from imagerd.devices.loaders.line import Limits
 from imagerd.devices.loaders.person import Patience, PersonLoader
 from imagerd.devices.loaders.prompts import Answer, Prompt, Wish
-from imagerd.devices.loaders.registry import Context, open_loader
+from imagerd.devices.loaders.registry import Context, check_loader, open_loader
 from imagerd.devices.loaders.stack import End, StackRun, Verdict
 from tests.robot import SimTray, World
 
@@ -102,3 +102,66 @@ def test_the_registry_needs_a_drive_and_a_prompt_for_a_person() -> None:
     loader = open_loader("person", Context(tray=tray, ask=lambda prompt: Answer.DONE))
     assert loader.name == "person at drive 0"
     assert loader.home(unannounced).done
+
+
+def test_a_run_that_died_while_it_asked_for_a_disc_asks_again_and_counts_none(
+    tmp_path: Path,
+) -> None:
+    world = World.with_stack(1)
+    person = Person(world, talks=False)
+    clock, sleep = clockwork()
+
+    class Killed(Exception):
+        pass
+
+    def killed(_prompt: Prompt) -> Answer:
+        raise Killed
+
+    with StackJournal(tmp_path / "line.jsonl") as journal, pytest.raises(Killed):
+        loader = PersonLoader(SimTray(world), killed, clock=clock, sleep=sleep)
+        StackRun(loader, SimTray(world), lambda _: Verdict(True), journal).run()
+    with StackJournal(tmp_path / "line.jsonl") as journal:
+        loader = PersonLoader(SimTray(world), person, clock=clock, sleep=sleep)
+        report = StackRun(
+            loader, SimTray(world), lambda _: Verdict(True), journal, limits=Limits(0)
+        ).run()
+    assert (report.accepted, report.rejected, report.unsure) == (1, 0, 0)
+    assert Wish.REJECT not in {prompt.wish for prompt in person.asked}
+
+
+def test_a_disc_pushed_in_again_is_not_taken_for_gone_while_the_drive_spins_up() -> None:
+    looked: list[float] = []
+
+    class SlowTray(SimTray):
+        def medium_present(self, timeout: float) -> bool:
+            looked.append(timeout)
+            return timeout > 10.0  # it takes that long to see the disc
+
+    clock, sleep = clockwork()
+    world = World(tray=[1])
+    patience = Patience(total=20.0, look=5.0)
+    loader = PersonLoader(
+        SlowTray(world), lambda _: Answer.WAIT, patience=patience, clock=clock, sleep=sleep
+    )
+    assert loader.unload(unannounced).outcome is Outcome.SILENT
+    assert min(looked) > 10.0
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("conveyor:/dev/ttyS0", "serial, person"),
+        ("person:/dev/ttyS0", "no port"),
+        ("serial:", "no loader"),
+        ("serial:/dev/ttyS0,profile=nobodys", "nobodys"),
+        ("serial:/dev/ttyS0,speed=3", "no loader"),
+    ],
+)
+def test_an_address_is_checked_without_opening_it(address: str, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        check_loader(address)
+
+
+def test_right_addresses_pass_the_check_though_nothing_is_there() -> None:
+    check_loader("person")
+    check_loader("serial:/dev/no-such-port,profile=generic")

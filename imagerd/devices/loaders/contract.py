@@ -170,6 +170,11 @@ class Loader(Protocol):
         """Whether `recover` can empty the gripper without a person."""
         ...
 
+    @property
+    def can_probe(self) -> bool:
+        """Whether `reject` tells a full tray from an empty one, so may be used to find out."""
+        ...
+
     def recover(self, announce: Announce) -> Claim:
         """Empty the gripper into the reject bin: DONE if it held a disc, REFUSED if it did not.
 

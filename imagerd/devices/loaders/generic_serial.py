@@ -86,6 +86,11 @@ class GenericSerialLoader:
         """Whether the profile has a letter that drops what the gripper holds."""
         return bool(self.profile.commands.clear)
 
+    @property
+    def can_probe(self) -> bool:
+        """The gripper feels whether it has a disc."""
+        return True
+
     def recover(self, announce: Announce) -> Claim:
         """Drop what the gripper holds into the reject bin."""
         if not self.can_recover:
@@ -193,6 +198,15 @@ class GenericSerialLoader:
 
 def create(rest: str, context: Context) -> GenericSerialLoader:
     """A loader for ``serial:PORT[,profile=NAME]``; `rest` is what follows ``serial:``."""
+    return GenericSerialLoader(*_parse(rest, context))
+
+
+def check(rest: str, context: Context) -> None:
+    """Raise `BadInput` for a `rest` of which `create` could make no loader."""
+    _parse(rest, context)
+
+
+def _parse(rest: str, context: Context) -> tuple[str, Profile]:
     url, *options = rest.split(",")
     given = dict(option.partition("=")[::2] for option in options)
     unknown = set(given) - {"profile"}
@@ -200,4 +214,4 @@ def create(rest: str, context: Context) -> GenericSerialLoader:
         raise BadInput(
             f"{'serial:' + rest!r} is no loader; write serial:/dev/ttyUSB0,profile=generic."
         )
-    return GenericSerialLoader(url, load_profile(given.get("profile", context.profile)))
+    return url, load_profile(given.get("profile", context.profile))

@@ -35,6 +35,7 @@ class Event(StrEnum):
     SEND = "send"  # a motion is about to be sent
     CLAIM = "claim"  # what the loader says of the verb
     IN_DRIVE = "in drive"  # the drive confirms the disc
+    JOB = "job"  # which job of the archive has the disc in the drive: `text` is its id
     VERDICT = "verdict"  # the archive is done with it
     OUT = "out"  # the disc has left the line for `target`
     NO_DISC = "no disc"  # a load that brought none
@@ -83,8 +84,9 @@ class Position:
     """What the journal tells. `disc` is the one in work, or the last one when idle.
 
     `verb` is the last verb begun for it; `outcome` the loader's claim about that, None if it never
-    came. `accepted`, `rejected`, `unsure` count the discs of the stack that have left the line;
-    `ended` whether that stack is done.
+    came; `job` the archive's job for the disc in the drive, if that is known. `accepted`,
+    `rejected`, `unsure` count the discs of the stack that have left the line; `ended` whether that
+    stack is done.
     """
 
     phase: Phase = Phase.IDLE
@@ -92,6 +94,7 @@ class Position:
     accept: bool = False
     verb: Verb | None = None
     outcome: Outcome | None = None
+    job: str = ""
     accepted: int = 0
     rejected: int = 0
     unsure: int = 0
@@ -113,7 +116,9 @@ class Position:
             case Event.CLAIM if entry.verb is not Verb.RECOVER:
                 return replace(self, outcome=entry.outcome)
             case Event.IN_DRIVE:
-                return replace(self, phase=Phase.IN_DRIVE, disc=entry.disc)
+                return replace(self, phase=Phase.IN_DRIVE, disc=entry.disc, job="")
+            case Event.JOB:
+                return replace(self, job=entry.text)
             case Event.VERDICT:
                 return replace(self, phase=Phase.JUDGED, accept=bool(entry.accept))
             case Event.OUT:

@@ -120,8 +120,11 @@ class Line:
     def disc_on_tray(self, disc: int) -> bool:
         """Let the loader take what lies on the tray: a disc that the drive does not see.
 
-        True if there was one, which then is in the reject bin. The tray is closed after.
+        True if there was one, which then is in the reject bin. The tray is closed after. A loader
+        that cannot tell is not asked.
         """
+        if not self.loader.can_probe:
+            return False
         self.open()
         claim = self._probe(disc)
         if not claim.done and not _nothing_there(claim):

@@ -25,10 +25,13 @@ from imagerd.devices.loaders.registry import Context
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds: how long to wait for a person, and how often to look at the drive."""
+    """Seconds: how long to wait for a person, how often to look at the drive, and how long a drive
+    may take to be sure that a tray was pushed in empty.
+    """
 
     total: float = 3600.0
     look: float = 2.0
+    settle: float = 90.0
 
 
 class PersonLoader:
@@ -69,12 +72,15 @@ class PersonLoader:
 
     def unload(self, announce: Announce, *, drive: int = 0) -> Claim:
         """Ask to take the disc to the finished pile."""
-        sentence = f"Take the disc out of {self._tray.name}; it is done."
+        sentence = f"Take the disc out of {self._tray.name} and push the tray in; it is done."
         return self._move(announce, Wish.TAKE, Motion(Place.DRIVE, Place.ACCEPT), sentence)
 
     def reject(self, announce: Announce, *, drive: int = 0) -> Claim:
         """Ask to put the disc aside."""
-        sentence = f"Take the disc out of {self._tray.name} and put it aside; it needs a look."
+        sentence = (
+            f"Take the disc out of {self._tray.name}, put it aside, and push the tray in;"
+            " it needs a look."
+        )
         return self._move(announce, Wish.REJECT, Motion(Place.DRIVE, Place.REJECT), sentence)
 
     def status(self) -> LoaderStatus:
@@ -89,6 +95,11 @@ class PersonLoader:
     def can_recover(self) -> bool:
         """A person can always look."""
         return True
+
+    @property
+    def can_probe(self) -> bool:
+        """A person sees what lies on the tray when it opens, and is not asked to take nothing."""
+        return False
 
     def recover(self, announce: Announce) -> Claim:
         """Ask for a disc that is in nobody's bin: DONE if one was found and put aside."""
@@ -128,11 +139,20 @@ class PersonLoader:
         """
         if motion.target is Place.DRIVE:
             return self._tray.medium_present(0)
-        return not self._tray.is_open() and not self._tray.medium_present(0)
+        if self._tray.is_open():
+            return False
+        return not self._tray.medium_present(self._patience.settle)
 
 
 def create(rest: str, context: Context) -> PersonLoader:
     """A loader for ``person``."""
-    if rest or context.tray is None or context.ask is None:
-        raise BadInput(f"The loader 'person' takes no {rest!r}; it needs a drive and a prompt.")
+    check(rest, context)
+    if context.tray is None or context.ask is None:
+        raise BadInput("The loader 'person' needs a drive and a prompt.")
     return PersonLoader(context.tray, context.ask)
+
+
+def check(rest: str, context: Context) -> None:
+    """Raise `BadInput` for anything after ``person``."""
+    if rest:
+        raise BadInput(f"The loader 'person' takes no port and no profile, but has {rest!r}.")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
+from types import ModuleType
 from typing import cast
 
 from imagerd.base.errors import BadInput
@@ -47,12 +48,26 @@ def open_loader(address: str, context: Context | None = None) -> Loader:
 
     Raises `BadInput` for an address that is none, `LoaderLost` if its port cannot be opened.
     """
+    known, rest = _split(address)
+    create = cast(Callable[[str, Context], Loader], _module(known).create)
+    return create(rest, context or Context())
+
+
+def check_loader(address: str, context: Context | None = None) -> None:
+    """Raise `BadInput` unless `address` is one that `open_loader` understands; opens nothing."""
+    kind, rest = _split(address)
+    check = cast(Callable[[str, Context], None], _module(kind).check)
+    check(rest, context or Context())
+
+
+def _split(address: str) -> tuple[Kind, str]:
     kind, _, rest = address.partition(":")
     try:
-        known = Kind(kind)
+        return Kind(kind), rest
     except ValueError:
         kinds = ", ".join(Kind)
-        raise BadInput(f"{address!r} is no loader; the kinds are {kinds}.") from None
-    module = import_module(f"{__package__}.{_MODULES[known]}")
-    create = cast(Callable[[str, Context], Loader], module.create)
-    return create(rest, context or Context())
+        raise BadInput(f"{kind!r} is no kind of loader; the kinds are {kinds}.") from None
+
+
+def _module(kind: Kind) -> ModuleType:
+    return import_module(f"{__package__}.{_MODULES[kind]}")
