@@ -13,7 +13,7 @@ from imagerd.cli import text
 
 if TYPE_CHECKING:
     from imagerd.daemon.client import Client
-    from imagerd.daemon.protocol import DriveView, JobProgress, JobView
+    from imagerd.daemon.protocol import DriveView, JobProgress, JobView, LoaderView
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -76,3 +76,18 @@ def drive_lines(drive: DriveView) -> Iterator[str]:
             yield f"  {progress_words(job.progress)}"
     if drive.sentence:
         yield f"  {text.faint(text.clean(drive.sentence))}"
+
+
+def loader_state(loader: LoaderView) -> str:
+    """Running, held or idle, coloured where a person must look."""
+    if loader.held:
+        return text.bad("held")
+    return "running" if loader.running else "idle"
+
+
+def loader_line(loader: LoaderView) -> str:
+    """One loader: its name and state, the counts of its stack, and what is to be said."""
+    counts = f"{text.grouped(loader.accepted)} accepted, {text.grouped(loader.rejected)} rejected"
+    said = f"  {text.clean(loader.sentence)}" if loader.sentence else ""
+    name = text.strong(f"loader {loader.name}")
+    return f"{name}  {loader_state(loader)}  {counts}{said}"

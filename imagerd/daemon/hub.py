@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-from imagerd.daemon.protocol import DriveView, JobView, Notice, Status
+from imagerd.daemon.protocol import DriveView, JobView, LoaderView, Notice, Status
 
 _LONGEST_QUEUE = 256
 
@@ -19,9 +19,11 @@ def notice(
     status: Status | None = None,
     drive: DriveView | None = None,
     job: JobView | None = None,
+    loader: LoaderView | None = None,
 ) -> Notice:
     """A notice of this moment."""
-    return Notice(kind=kind, time=datetime.now(UTC), status=status, drive=drive, job=job)
+    now = datetime.now(UTC)
+    return Notice(kind=kind, time=now, status=status, drive=drive, job=job, loader=loader)
 
 
 class Hub:

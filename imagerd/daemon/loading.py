@@ -1,108 +1,104 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unattended stacks: a loader of the configuration works through one drive of the daemon.
 
-The run itself (`imagerd.devices.loaders.stack`) blocks and lives in a thread of its own. What it
-calls "archive this disc" is the daemon's ordinary way: the watcher sees the disc, a worker images
-it, and the run is told how that ended.
+The run itself (`imagerd.devices.loaders.stack`) blocks and lives in a thread of its own. The rest
+lives in the event loop; the thread reaches it by `call_soon_threadsafe` to tell, and by one
+coroutine to have a disc archived. While a line is not at rest its drive is reserved: a disc that
+appears there is the line's, and only the line begins its work.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from imagerd.base.config import Config, LoaderTable
-from imagerd.base.errors import BadInput, ImagerdError, NotAvailable
+from imagerd.base.config import Config
+from imagerd.base.errors import BadInput, ExitCode, ImagerdError, NotAvailable, OperatorError
+from imagerd.catalog.catalog import Catalog
+from imagerd.catalog.states import OPEN
+from imagerd.daemon.loader_config import LoaderConfig, loader_configs
 from imagerd.daemon.protocol import LoaderView
 from imagerd.daemon.scheduler import Scheduler
 from imagerd.daemon.slots import Slot
 from imagerd.daemon.tray import DriveTray
-from imagerd.devices.loaders.journal import StackJournal
-from imagerd.devices.loaders.prompts import Answer, Prompt
+from imagerd.devices.loaders.journal import (
+    Entry,
+    Event,
+    Phase,
+    Position,
+    StackJournal,
+    Verb,
+    position_of,
+    read_journal,
+)
+from imagerd.devices.loaders.prompts import Answer, Ask, Prompt, Wish
 from imagerd.devices.loaders.registry import Context, open_loader
 from imagerd.devices.loaders.stack import StackReport, StackRun, Verdict
 
-_KEYS = frozenset({"driver", "port", "profile", "drive", "expect"})
-_ACCEPTED = frozenset({"done", "skipped"})
-
-
-@dataclass(frozen=True, slots=True)
-class LoaderConfig:
-    """A `[loader.NAME]` table: `driver` is a kind of loader, `port` what follows it."""
-
-    name: str
-    driver: str
-    drive: str
-    port: str = ""
-    profile: str = ""
-    expect: int | None = None
-
-    @classmethod
-    def of(cls, name: str, table: LoaderTable) -> LoaderConfig:
-        """Check the table. Raises `BadInput`."""
-        unknown = sorted(set(table) - _KEYS)
-        if unknown:
-            known = ", ".join(sorted(_KEYS))
-            raise BadInput(f"[loader.{name}] has {unknown[0]!r}; known are {known}.")
-        texts = {key: table.get(key, "") for key in ("driver", "drive", "port", "profile")}
-        expect = table.get("expect")
-        if not all(isinstance(text, str) for text in texts.values()) or not texts["drive"]:
-            raise BadInput(f"[loader.{name}] needs driver and drive, both texts.")
-        if expect is not None and not isinstance(expect, int):
-            raise BadInput(f"[loader.{name}]: expect must be a number of discs.")
-        driver, drive, port, profile = (str(text) for text in texts.values())
-        return cls(name, driver, drive, port, profile, expect)
-
-    @property
-    def address(self) -> str:
-        """As `open_loader` takes it."""
-        rest = ",".join(
-            part for part in (self.port, f"profile={self.profile}" if self.profile else "") if part
-        )
-        return f"{self.driver}:{rest}" if rest else self.driver
+_log = logging.getLogger(__name__)
+_MOST_RUNS = 64  # at once; threads of their own, as they last for hours
+_LOOK_SECONDS = 0.1
+_ACCEPTED = frozenset({"done", "skipped"})  # the rule of the bins; all else is rejected
+_QUITS = "imagerd is stopping; run the loader again to go on."
 
 
 @dataclass(slots=True)
 class _Line:
-    """One loader and the run that it is on."""
+    """One loader and its stack. Of the event loop, but for the two flags."""
 
     config: LoaderConfig
-    stop: threading.Event = field(default_factory=threading.Event)
-    task: asyncio.Task[None] | None = None
-    accepted: int = 0
-    rejected: int = 0
+    position: Position
+    held: bool = False
     sentence: str = ""
-    cycles: int = 0  # of the drive's work, that belong to earlier discs
+    task: asyncio.Task[None] | None = None
+    stop: threading.Event = field(default_factory=threading.Event)  # after the disc at hand
+    leave: threading.Event = field(default_factory=threading.Event)  # now: the daemon ends
 
     @property
     def running(self) -> bool:
         return self.task is not None and not self.task.done()
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether no disc is between input and bins."""
+        return not self.running and self.position.phase is Phase.IDLE
+
     def view(self) -> LoaderView:
+        stops = " It stops after the disc at hand." if self.running and self.stop.is_set() else ""
         return LoaderView(
             name=self.config.name,
             driver=self.config.driver,
             drive=self.config.drive,
             running=self.running,
-            accepted=self.accepted,
-            rejected=self.rejected,
-            sentence=self.sentence,
+            held=self.held and not self.running,
+            accepted=self.position.accepted,
+            rejected=self.position.rejected,
+            sentence=f"{self.sentence}{stops}".strip(),
         )
 
 
 class Loaders:
-    """All loaders of the configuration."""
+    """All loaders of the configuration. For use in the event loop."""
 
-    def __init__(self, config: Config, scheduler: Scheduler, tell: Callable[[], None]) -> None:
-        self._state = config.daemon.state / "loaders"
+    def __init__(
+        self,
+        config: Config,
+        scheduler: Scheduler,
+        catalog: Catalog,
+        tell: Callable[[LoaderView], None],
+    ) -> None:
+        """Raises `BadInput` for a wrong table. `tell` is shown every change."""
+        self._folder = config.daemon.state / "loaders"
         self._scheduler = scheduler
+        self._catalog = catalog
         self._tell = tell
-        self._lines = {
-            name: _Line(LoaderConfig.of(name, table)) for name, table in config.loader.items()
-        }
+        self._threads = ThreadPoolExecutor(_MOST_RUNS, "loader")
+        self._lines = {name: self._line(table) for name, table in loader_configs(config).items()}
 
     def views(self) -> list[LoaderView]:
         """How they stand."""
@@ -115,8 +111,10 @@ class Loaders:
             known = ", ".join(self._lines) or "none"
             raise NotAvailable(f"The configuration has no loader {name}; it has: {known}.")
         if verb == "stop":
+            if not line.running:
+                raise BadInput(f"The loader {name} is not running.")
             line.stop.set()
-            line.sentence = "Stopping after the disc at hand."
+            self._tell(line.view())
         elif verb in ("run", "cleared"):
             self._begin(line, cleared=verb == "cleared")
         else:
@@ -124,85 +122,257 @@ class Loaders:
         return line.view()
 
     def reconfigure(self, config: Config) -> None:
-        """Take over another configuration; a run that is under way keeps its own."""
-        fresh = {name: _Line(LoaderConfig.of(name, table)) for name, table in config.loader.items()}
-        self._lines = fresh | {name: line for name, line in self._lines.items() if line.running}
+        """Take over another configuration; a run that is under way keeps its own.
+
+        Raises `BadInput` for a wrong table, and then nothing has changed.
+        """
+        tables = loader_configs(config)
+        running = {name: line for name, line in self._lines.items() if line.running}
+        for name, line in self._lines.items():
+            if name not in running:
+                self._scheduler.set_free(line.config.drive)
+        self._lines = running | {
+            name: self._line(table) for name, table in tables.items() if name not in running
+        }
 
     def stop_soon(self) -> None:
-        """Ask every run to stop; a disc in a drive stays there, and its place is on record."""
+        """Ask every run to end: after the motion under way, with the disc where it is then."""
         for line in self._lines.values():
+            line.leave.set()
             line.stop.set()
 
     async def close(self) -> None:
-        """Wait until every run has stopped."""
+        """Wait until every run has ended."""
         self.stop_soon()
         tasks = [line.task for line in self._lines.values() if line.task is not None]
-        await asyncio.gather(*tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._threads.shutdown(wait=False)
+
+    # -- a line ---------------------------------------------------------------------------
+
+    def _line(self, config: LoaderConfig) -> _Line:
+        """A line as its journal left it."""
+        try:
+            entries = _recorded(self._journal(config))
+        except ImagerdError as error:
+            return _Line(config, Position(), held=True, sentence=str(error))
+        line = _Line(config, position_of(entries))
+        if not line.at_rest:
+            self._scheduler.reserve(config.drive, config.name)
+            line.held = True
+            line.sentence = (
+                f"Interrupted at disc {line.position.disc};"
+                f" `imagerctl loader run {config.name}` goes on."
+            )
+        if entries and entries[-1].event is Event.HELD:
+            line.held, line.sentence = True, entries[-1].text
+        return line
+
+    def _journal(self, config: LoaderConfig) -> Path:
+        return self._folder / f"{config.name}.jsonl"
 
     def _begin(self, line: _Line, *, cleared: bool) -> None:
+        name, drive = line.config.name, line.config.drive
         if line.running:
-            raise BadInput(f"The loader {line.config.name} is running already.")
-        slot = self._scheduler.find(line.config.drive)
+            raise BadInput(f"The loader {name} is running already.")
+        slot = self._scheduler.find(drive)
+        if not slot.enabled:
+            raise BadInput(f"{slot.name} is disabled in the configuration; enable it, then run.")
+        for other in self._lines.values():
+            if other.running and self._scheduler.find(other.config.drive) is slot:
+                raise BadInput(f"{slot.name} is worked by the loader {other.config.name}.")
         line.stop.clear()
-        line.sentence = ""
-        line.cycles = slot.cycles
-        line.task = asyncio.create_task(self._run(line, slot, cleared=cleared))
+        line.held, line.sentence = False, ""
+        self._scheduler.reserve(drive, name)
+        line.task = asyncio.create_task(self._run(line, slot.address, cleared=cleared))
+        line.task.add_done_callback(lambda task: self._ended(line, task))
 
-    async def _run(self, line: _Line, slot: Slot, *, cleared: bool) -> None:
+    async def _run(self, line: _Line, address: str, *, cleared: bool) -> None:
         loop = asyncio.get_running_loop()
-
-        def archive(_disc: int) -> Verdict | None:
-            ended: Future[Verdict | None] = asyncio.run_coroutine_threadsafe(
-                self._archived(line, slot), loop
-            )
-            return ended.result()
-
+        run = _Run(self, line, address, self._journal(line.config), loop)
         try:
-            report = await asyncio.to_thread(self._stack, line, slot.address, archive, cleared)
+            report = await loop.run_in_executor(self._threads, run.work, cleared)
         except ImagerdError as error:
-            line.sentence = str(error)
+            line.held, line.sentence = True, str(error)
         else:
-            line.accepted, line.rejected = report.accepted, report.rejected
             line.sentence = report.sentence
-        self._tell()
 
-    def _stack(
+    def _ended(self, line: _Line, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _log.error("a bug ended the run of the loader %s", line.config.name, exc_info=error)
+            line.held, line.sentence = True, "A bug of imagerd ended the run; see its journal."
+        if line.at_rest:
+            self._scheduler.set_free(line.config.drive)
+        _log.info("loader %s: %s", line.config.name, line.sentence)
+        self._tell(line.view())
+
+    # -- what a run's thread calls, by way of the loop --------------------------------------
+
+    def heard(self, line: _Line, position: Position, entry: Entry) -> None:
+        """Take over what a run has put on record."""
+        line.position = position
+        if entry.event is not Event.HELD:
+            self.show(line, _words(position, line.config.drive))
+
+    def show(self, line: _Line, sentence: str) -> None:
+        """Let everybody know what is going on, or what a person is to do."""
+        if sentence != line.sentence:
+            line.sentence = sentence
+            self._tell(line.view())
+
+    async def archived(
+        self, line: _Line, known: str, note: Callable[[str], Awaitable[None]]
+    ) -> Verdict | None:
+        """Have the disc in the drive archived; None if the run is to end before it is.
+
+        `known` is the job that has it, if an earlier run began one; `note` records a new one.
+        Raises `OperatorError` where the line must be held, as it is not the disc's fault.
+        """
+        slot = self._scheduler.find(line.config.drive)
+        verdict = await asyncio.to_thread(self._verdict_of, known) if known else None
+        cycles = slot.cycles
+        while verdict is None:
+            if slot.working:
+                job = slot.job.id if slot.job is not None else known
+                if job != known:
+                    known = job
+                    await note(job)
+            elif slot.cycles > cycles:
+                cycles = slot.cycles
+                verdict = None if self._leaves(line) else _verdict(slot)
+                continue
+            elif self._leaves(line) or (line.stop.is_set() and slot.needs_space):
+                return None
+            else:
+                self._start(line, slot)
+            await asyncio.sleep(_LOOK_SECONDS)
+        return verdict
+
+    def _leaves(self, line: _Line) -> bool:
+        return line.leave.is_set() or self._scheduler.stopping
+
+    def _start(self, line: _Line, slot: Slot) -> None:
+        """Begin the work, as often as it takes until there is room for it."""
+        if not slot.enabled:
+            raise NotAvailable(
+                f"{slot.name} is disabled in the configuration; enable it, then run."
+            )
+        self._scheduler.begin(slot)
+        if slot.needs_space:
+            self.show(line, slot.sentence)
+        else:
+            self.show(line, _words(line.position, line.config.drive))
+
+    def _verdict_of(self, job: str) -> Verdict | None:
+        """The verdict by a job that an earlier run began; None if it has not ended."""
+        found = self._catalog.jobs.get(job)
+        if found.state in OPEN:
+            return None
+        return Verdict(found.state.value in _ACCEPTED, found.error or found.state.value)
+
+
+class _Run:
+    """One run, in its thread. Touches nothing of the loop but by the loop's own doors."""
+
+    def __init__(
         self,
+        loaders: Loaders,
         line: _Line,
         address: str,
-        archive: Callable[[int], Verdict | None],
-        cleared: bool,
-    ) -> StackReport:
-        """The whole run, in its thread."""
-        self._state.mkdir(parents=True, exist_ok=True)
-        tray = DriveTray(address)
-        loader = open_loader(line.config.address, Context(tray=tray, ask=self._asker(line)))
-        journal = StackJournal(self._state / f"{line.config.name}.jsonl")
-        try:
-            run = StackRun(
-                loader, tray, archive, journal, expect=line.config.expect, stop=line.stop.is_set
-            )
-            return run.run(cleared=cleared)
-        finally:
-            journal.close()
-            loader.close()
+        journal: Path,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._loaders = loaders
+        self._line = line
+        self._address = address
+        self._path = journal
+        self._loop = loop
 
-    def _asker(self, line: _Line) -> Callable[[Prompt], Answer]:
-        """Show a person's task as the loader's sentence, and watch the drive for it to be done."""
+    def work(self, cleared: bool) -> StackReport:
+        """The stack, until its end. Raises `ImagerdError` where the line is held."""
+        config = self._line.config
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        tray = DriveTray(self._address)
+        with StackJournal(self._path) as journal:
+            loader = open_loader(config.address, Context(tray=tray, ask=self._asker()))
+            try:
+                run = StackRun(
+                    loader,
+                    tray,
+                    lambda disc: self._archive(journal, disc),
+                    journal,
+                    expect=config.expect,
+                    stop=self._line.stop.is_set,
+                    tell=lambda entry: self._heard(journal.position, entry),
+                )
+                return run.run(cleared=cleared)
+            finally:
+                loader.close()
+
+    def _archive(self, journal: StackJournal, disc: int) -> Verdict | None:
+        def write(job: str) -> None:
+            journal.write(Entry(Event.JOB, journal.now(), disc, text=job))
+
+        async def note(job: str) -> None:
+            # this thread waits for the verdict, so the journal has one writer all the same
+            await asyncio.to_thread(write, job)
+
+        known = journal.position.job
+        way = self._loaders.archived(self._line, known, note)
+        return asyncio.run_coroutine_threadsafe(way, self._loop).result()
+
+    def _heard(self, position: Position, entry: Entry) -> None:
+        self._loop.call_soon_threadsafe(self._loaders.heard, self._line, position, entry)
+
+    def _asker(self) -> Ask:
+        """Show a person's task as the loader's sentence, and let the drive say when it is done."""
+        line = self._line
 
         def ask(prompt: Prompt) -> Answer:
-            line.sentence = prompt.sentence
-            return Answer.NONE_LEFT if line.stop.is_set() else Answer.WAIT
+            if line.leave.is_set():
+                raise NotAvailable(_QUITS)
+            if line.stop.is_set() and prompt.wish is Wish.LOAD:
+                return Answer.NONE_LEFT
+            self._loop.call_soon_threadsafe(self._loaders.show, line, prompt.sentence)
+            return Answer.WAIT
 
         return ask
 
-    async def _archived(self, line: _Line, slot: Slot) -> Verdict | None:
-        """Wait for the job of the disc that is in the drive; None if the run is to stop."""
-        ended = await self._scheduler.work_ended(slot, line.cycles, line.stop.is_set)
-        if ended is None:
+
+def _recorded(journal: Path) -> list[Entry]:
+    return read_journal(journal) if journal.exists() else []
+
+
+def _verdict(slot: Slot) -> Verdict | None:
+    """What the work in `slot` has come to; None if it waits for space.
+
+    Raises `OperatorError` if it ended for a reason that is not the disc's.
+    """
+    last = slot.last
+    if last is None:
+        raise OperatorError(slot.sentence or f"The worker of {slot.name} died; see the journal.")
+    if last.state == "paused":
+        if last.needs_space:
             return None
-        line.cycles = slot.cycles
-        accept = ended.state in _ACCEPTED
-        line.accepted += accept
-        line.rejected += not accept
-        return Verdict(accept, ended.sentence)
+        raise OperatorError(last.sentence)
+    if last.state == "failed" and last.exit_code == ExitCode.OPERATOR:
+        raise OperatorError(last.sentence)
+    return Verdict(last.state in _ACCEPTED, last.sentence)
+
+
+def _words(position: Position, drive: str) -> str:
+    """What the line is at, as far as its journal knows."""
+    disc = f"Disc {position.disc}"
+    match position.phase:
+        case Phase.LOADING if position.verb is Verb.PROBE:
+            return f"{drive} sees no disc; the loader looks whether one lies on its tray."
+        case Phase.LOADING:
+            return f"{disc} is on its way into {drive}."
+        case Phase.IN_DRIVE:
+            return f"{disc} is in {drive}."
+        case Phase.JUDGED | Phase.UNLOADING:
+            bin_ = "accept" if position.accept else "reject"
+            return f"{disc} is on its way to the {bin_} bin."
+        case Phase.IDLE:
+            return ""

@@ -64,6 +64,7 @@ class Desk:
             free=free_bytes(folder),
             watching=self._watching(),
             drives=tuple(self.drives()),
+            loaders=tuple(self.loaders()),
         )
 
     def drives(self) -> list[DriveView]:

@@ -14,7 +14,8 @@
 | ``POST /v1/virtual/NAME/insert`` | `VirtualInsert` → `VirtualView` |
 | ``POST /v1/virtual/NAME/eject`` | `VirtualView` (the button is pressed) |
 | ``DELETE /v1/virtual/NAME`` | nothing |
-| ``GET /v1/loaders``, ``POST /v1/loaders/NAME/run``, ``…/stop`` | `LoaderView` |
+| ``GET /v1/loaders`` | list of `LoaderView` |
+| ``POST /v1/loaders/NAME/run``, ``…/cleared``, ``…/stop`` | `LoaderView` |
 
 An error is `Refusal` with the HTTP status 400 (operator), 404 (no such thing), 409 (medium or
 state) or 500 (a bug).
@@ -81,6 +82,23 @@ class DriveView(msgspec.Struct, frozen=True, kw_only=True):
     job: JobView | None = None
 
 
+class LoaderView(msgspec.Struct, frozen=True, kw_only=True):
+    """A disc loader of the configuration and its stack.
+
+    `held`: a person must look; `sentence` says why, or what is going on, or what a person is asked
+    to do. The counts are of the stack at hand.
+    """
+
+    name: str
+    driver: str
+    drive: str
+    running: bool = False
+    held: bool = False
+    accepted: int = 0
+    rejected: int = 0
+    sentence: str = ""
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """The daemon as a whole."""
 
@@ -92,16 +110,18 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     watching: str  # how insertions are noticed
     sentence: str = ""
     drives: tuple[DriveView, ...] = ()
+    loaders: tuple[LoaderView, ...] = ()
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """One event of the stream. `kind`: status, drive, job, progress, lagged, goodbye."""
+    """One event of the stream. `kind`: status, drive, job, progress, loader, lagged, goodbye."""
 
     kind: str
     time: datetime
     status: Status | None = None
     drive: DriveView | None = None
     job: JobView | None = None
+    loader: LoaderView | None = None
 
 
 class VirtualAdd(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,18 +145,6 @@ class VirtualView(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     tray_open: bool = False
     image: str | None = None
-
-
-class LoaderView(msgspec.Struct, frozen=True, kw_only=True):
-    """A disc loader of the configuration and the run it is on, if any."""
-
-    name: str
-    driver: str
-    drive: str
-    running: bool = False
-    accepted: int = 0
-    rejected: int = 0
-    sentence: str = ""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):

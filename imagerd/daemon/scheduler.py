@@ -25,7 +25,6 @@ from imagerd.devices.watch import DriveEvent, EventKind
 
 _CRASHES_IN_A_ROW = 5  # without progress between them
 _BACKOFF_SECONDS = 0.2
-_LOOK_SECONDS = 0.1
 
 
 class Holder(Protocol):
@@ -59,6 +58,12 @@ class Scheduler:
         self._slots: dict[str, Slot] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._reserved: dict[str, str] = {}  # by the drive as the loader's table has it
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing new is begun, as the daemon ends."""
+        return self._stopping
 
     @property
     def config(self) -> Config:
@@ -84,7 +89,7 @@ class Scheduler:
                 self._removed(slot)
             case EventKind.MEDIUM_IN:
                 slot.loaded, slot.lost, slot.sentence = True, False, ""
-                self.begin(slot)
+                self._medium_in(slot)
             case EventKind.MEDIUM_OUT:
                 slot.loaded = slot.needs_space = False
             case EventKind.EJECT_REQUEST:
@@ -94,7 +99,7 @@ class Scheduler:
     def find(self, name: str) -> Slot:
         """The drive that a caller means, by name or address; `NotAvailable` if there is none."""
         for slot in self._slots.values():
-            if name in (slot.name, slot.address) or str(Path(name).resolve()) == slot.address:
+            if _means(name, slot):
                 return slot
         known = ", ".join(slot.name for slot in self.slots) or "none"
         raise NotAvailable(f"imagerd knows no drive {name}; it watches: {known}.")
@@ -105,6 +110,14 @@ class Scheduler:
             if slot.working and slot.job is not None and slot.job.id == job:
                 return slot
         return None
+
+    def reserve(self, drive: str, loader: str) -> None:
+        """Leave discs in `drive` alone until `loader` begins their work; it need not be there."""
+        self._reserved[drive] = loader
+
+    def set_free(self, drive: str) -> None:
+        """Begin work by insertions again."""
+        self._reserved.pop(drive, None)
 
     def begin(self, slot: Slot, job: str | None = None, *, again: bool = False) -> None:
         """Start a worker for the disc in `slot`, unless it has one or the disk is full."""
@@ -147,21 +160,6 @@ class Scheduler:
             slot = loaded[0]
         self.begin(slot, job, again=True)
 
-    async def work_ended(
-        self, slot: Slot, cycles: int, stopped: Callable[[], bool]
-    ) -> WorkerReport | None:
-        """How the work after the first `cycles` in `slot` ended, once it did.
-
-        Paused work has not ended. None if `stopped` wants no more and nothing is at work.
-        """
-        while True:
-            last = slot.last if slot.cycles > cycles and not slot.working else None
-            if last is not None and last.state != "paused":
-                return last
-            if not slot.working and (stopped() or self._stopping):
-                return None
-            await asyncio.sleep(_LOOK_SECONDS)
-
     def space_may_be_back(self) -> None:
         """Begin what waited for space; called now and then."""
         for slot in self.slots:
@@ -173,7 +171,8 @@ class Scheduler:
         self._world = world
         for slot in self._slots.values():
             slot.enabled = self._enabled(slot.address)
-            if slot.enabled and slot.loaded and not slot.working and slot.job is None:
+            idle = slot.enabled and slot.loaded and not slot.working and slot.job is None
+            if idle and self._reserved_for(slot) is None:
                 self.begin(slot)
             self._tell(slot)
 
@@ -234,6 +233,18 @@ class Scheduler:
         else:
             self._world.hub.publish(notice("job", job=slot.job, drive=slot.view()))
 
+    def _medium_in(self, slot: Slot) -> None:
+        loader = self._reserved_for(slot)
+        if loader is None:
+            self.begin(slot)
+        elif not slot.working:
+            slot.sentence = f"Left to the loader {loader}."
+
+    def _reserved_for(self, slot: Slot) -> str | None:
+        """The loader that has the drive for its stack."""
+        wanted = (loader for drive, loader in self._reserved.items() if _means(drive, slot))
+        return next(wanted, None)
+
     def _removed(self, slot: Slot) -> None:
         slot.loaded, slot.lost = False, True
         if not slot.working:
@@ -266,3 +277,8 @@ class Scheduler:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _means(name: str, slot: Slot) -> bool:
+    """Whether a caller who says `name` means the drive of `slot`."""
+    return name in (slot.name, slot.address) or str(Path(name).resolve()) == slot.address

@@ -23,8 +23,10 @@ from imagerd.catalog.records import JobState
 from imagerd.daemon.api import application
 from imagerd.daemon.hub import Hub, notice
 from imagerd.daemon.listener import listening, sole_daemon
+from imagerd.daemon.loader_config import loader_configs
 from imagerd.daemon.loading import Loaders
 from imagerd.daemon.operations import Desk
+from imagerd.daemon.protocol import LoaderView
 from imagerd.daemon.rig import Rig
 from imagerd.daemon.scheduler import Scheduler, Surroundings
 from imagerd.devices.drive import OpticalDrive
@@ -44,7 +46,8 @@ class _Server(uvicorn.Server):
 
 
 def serve(config: Config) -> None:
-    """Run until SIGTERM or SIGINT. Raises `NotAvailable` if it cannot even start."""
+    """Run until SIGTERM or SIGINT. Raises `OperatorError` if it cannot even start."""
+    loader_configs(config)  # a wrong table is told before anything is touched
     config.archive.folder.mkdir(parents=True, exist_ok=True)
     config.daemon.state.mkdir(parents=True, exist_ok=True)
     with (
@@ -73,7 +76,7 @@ class Service:
             virtual=rig.folder, timing=Timing(poll=config.daemon.poll_seconds)
         )
         self._scheduler = Scheduler(self._surroundings(config))
-        self._loaders = Loaders(config, self._scheduler, self._tell_status)
+        self._loaders = Loaders(config, self._scheduler, catalog, self._tell_loader)
         self._desk = Desk(
             self._scheduler, catalog, rig, self._loaders, self._hub, lambda: self._watcher.how
         )
@@ -127,12 +130,12 @@ class Service:
         self._notifier.reloading()
         try:
             config = load_config(self._config.file)
+            self._loaders.reconfigure(config)
         except ImagerdError as error:
             _log.error("the configuration stays as it was: %s", error)
         else:
             self._config = config
             self._scheduler.reconfigure(self._surroundings(config))
-            self._loaders.reconfigure(config)
             _log.info("the configuration was read again")
         self._notifier.ready(self._sentence())
 
@@ -164,8 +167,8 @@ class Service:
     async def _pause_job(self, job: str, sentence: str) -> None:
         await asyncio.to_thread(self._catalog.jobs.set_state, job, JobState.PAUSED, error=sentence)
 
-    def _tell_status(self) -> None:
-        self._hub.publish(notice("status", status=self._desk.status()))
+    def _tell_loader(self, loader: LoaderView) -> None:
+        self._hub.publish(notice("loader", loader=loader))
 
     def _sentence(self) -> str:
         working = sum(slot.working for slot in self._scheduler.slots)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imagerd.cli import text
-from imagerd.cli.calls import connect, socket_option
+from imagerd.cli.calls import connect, loader_state, socket_option
 from imagerd.cli.output import Output, output_options
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def command() -> None:
     """Work a stack of discs with a loader of the configuration.
 
-    Each disc is loaded, archived and put on the accept or the reject pile, until the stack is
-    empty. See docs/loaders.md.
+    Each disc is loaded, archived and put into a bin, until the stack is empty: accepted are the
+    discs whose job is done or skipped as a duplicate, rejected all others. See docs/loaders.md.
 
     \b
     Examples:
@@ -63,7 +63,10 @@ def cleared(name: str, socket: Path | None, as_json: bool, quiet: bool) -> None:
 @socket_option
 @output_options
 def stop(name: str, socket: Path | None, as_json: bool, quiet: bool) -> None:
-    """Stop the loader NAME after the disc at hand."""
+    """Stop the loader NAME after the disc at hand.
+
+    To a person's loader that asks for the next disc it says that there are no more.
+    """
     _tell([connect(socket).loader(name, "stop")], as_json, quiet)
 
 
@@ -80,7 +83,7 @@ def _table(views: list[LoaderView]) -> Iterator[str]:
             text.strong(view.name),
             view.driver,
             view.drive,
-            "running" if view.running else "idle",
+            loader_state(view),
             text.grouped(view.accepted),
             text.grouped(view.rejected),
             text.clean(view.sentence),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imagerd.cli import text
-from imagerd.cli.calls import connect, drive_lines, socket_option
+from imagerd.cli.calls import connect, drive_lines, loader_line, socket_option
 from imagerd.cli.output import Output, output_options
 
 if TYPE_CHECKING:
@@ -49,3 +49,6 @@ def _lines(status: Status) -> Iterator[str]:
     for drive in status.drives:
         yield ""
         yield from drive_lines(drive)
+    for loader in status.loaders:
+        yield ""
+        yield loader_line(loader)

@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING
 import click
 
 from imagerd.cli import text
-from imagerd.cli.calls import connect, drive_lines, job_state, progress_words, socket_option
+from imagerd.cli.calls import (
+    connect,
+    drive_lines,
+    job_state,
+    loader_line,
+    progress_words,
+    socket_option,
+)
 from imagerd.cli.output import to_json
 
 if TYPE_CHECKING:
-    from imagerd.daemon.protocol import DriveView, JobView, Notice
+    from imagerd.daemon.protocol import DriveView, JobView, LoaderView, Notice
 
 _ENDED = frozenset({"done", "partial", "failed", "cancelled", "skipped"})
 
@@ -71,6 +78,9 @@ class _Lines:
         if notice.status is not None:
             for drive in notice.status.drives:
                 yield from drive_lines(drive)
+            yield from map(loader_line, notice.status.loaders)
+        elif notice.loader is not None:
+            yield loader_line(notice.loader)
         elif notice.job is not None:
             yield from self._job(notice.job)
         elif notice.drive is not None and notice.drive.job is None:
@@ -91,17 +101,20 @@ class _Lines:
 
 
 def _redraw(notices: Iterable[Notice], once: bool) -> JobView | None:
-    """Keep a picture of all drives at the bottom of the terminal."""
+    """Keep a picture of all drives and loaders at the bottom of the terminal."""
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
 
     drives: dict[str, DriveView] = {}
+    loaders: dict[str, LoaderView] = {}
     console = Console(highlight=False)
     with Live(console=console, auto_refresh=False, transient=False) as live:
         for notice in notices:
             _take(drives, notice)
+            _take_loaders(loaders, notice)
             lines = [line for drive in drives.values() for line in drive_lines(drive)]
+            lines += map(loader_line, loaders.values())
             live.update(Text.from_ansi("\n".join(lines)), refresh=True)
             if once and (ended := _ended(notice)) is not None:
                 return ended
@@ -119,6 +132,14 @@ def _take(drives: dict[str, DriveView], notice: Notice) -> None:
     elif notice.job is not None and notice.job.drive in drives:
         known = drives[notice.job.drive]
         drives[notice.job.drive] = msgspec.structs.replace(known, job=notice.job)
+
+
+def _take_loaders(loaders: dict[str, LoaderView], notice: Notice) -> None:
+    if notice.status is not None:
+        loaders.clear()
+        loaders.update({loader.name: loader for loader in notice.status.loaders})
+    elif notice.loader is not None:
+        loaders[notice.loader.name] = notice.loader
 
 
 def _ended(notice: Notice) -> JobView | None:
