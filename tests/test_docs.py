@@ -35,9 +35,14 @@ of_each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name
 def code(page: Path) -> str:
     """All code of a page, one piece a line; continued lines are joined."""
     text = page.read_text()
-    blocks = [body for _, body in FENCE.findall(text)]
+    blocks = [examples(body) if kind == "text" else body for kind, body in FENCE.findall(text)]
     spans = SPAN.findall(FENCE.sub("", text))
     return "\n".join([*blocks, *spans]).replace("\\\n", " ")
+
+
+def examples(help_text: str) -> str:
+    """The lines of a verb's help that a person could type."""
+    return "\n".join(re.findall(r"^ {4,}imagerctl .*", help_text, re.MULTILINE))
 
 
 def prose(page: Path) -> str:
