@@ -147,5 +147,15 @@ def test_every_configuration_that_is_shown_is_accepted(page: Path) -> None:
             parse_config(body, environ={"HOME": "/nowhere"})
 
 
+def test_the_page_on_testing_names_all_the_packages_that_ci_installs() -> None:
+    script = (ROOT / ".ci" / "run").read_text().replace("\\\n", " ")
+    installed = re.search(r"apt-get install ([^>|]*)", script)
+    assert installed is not None
+    packages = {word for word in installed[1].split() if not word.startswith("-")}
+    page = (DOCS / "testing.md").read_text()
+    missing = {name for name in packages if not re.search(rf"(?<![\w-]){re.escape(name)}", page)}
+    assert missing <= {"make", "python3", "python3-venv"}
+
+
 def test_the_tables_of_keys_are_fresh() -> None:
     assert config_reference.reference() in config_reference.PAGE.read_text(), "run make docs"
