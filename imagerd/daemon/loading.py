@@ -351,7 +351,9 @@ def _verdict(slot: Slot) -> Verdict | None:
     """
     last = slot.last
     if last is None:
-        raise OperatorError(slot.sentence or f"The worker of {slot.name} died; see the journal.")
+        raise OperatorError(
+            f"The worker of {slot.name} died several times in a row; see imagerd's journal."
+        )
     if last.state == "paused":
         if last.needs_space:
             return None
