@@ -121,12 +121,18 @@ class Reply:
 
     @property
     def ok(self) -> bool:
-        """Whether the command was carried out (a recovered error counts as carried out)."""
+        """Whether the command was carried out (a recovered error counts as carried out).
+
+        A deferred error does not: it tells of an earlier command, and this one was not begun
+        (SPC-4, 4.5.7), whatever the residue says came.
+        """
         if self.host_status != DID_OK:
             return False
         if self.status == GOOD:
             return True
-        return self.status == CHECK_CONDITION and self.sense is not None and self.sense.key == 1
+        if self.status != CHECK_CONDITION or self.sense is None:
+            return False
+        return self.sense.key == 1 and not self.sense.deferred
 
     @property
     def timed_out(self) -> bool:
