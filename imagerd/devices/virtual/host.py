@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imagerd.base.errors import DriveLost, ExitCode, ImagerdError, NotAvailable
@@ -56,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImagerdError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
+    # Two drives of one profile are two drives: without serials of their own they would count as one.
+    profile = replace(profile, serial=f"{profile.serial}-{options.name}")
     drive = VirtualDrive(profile, options.name, time_scale=options.time_scale)
     server = Server(drive, options.name, listener, trace)
     for number in (signal.SIGTERM, signal.SIGINT):
