@@ -39,7 +39,7 @@ poll_seconds = 0.5
 {policy}
 
 [policy.budget]
-minutes = 1
+minutes = 10
 attempts = 12
 {extra}
 """

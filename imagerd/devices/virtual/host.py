@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImagerdError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
-    # Two drives of one profile are two drives: without serials of their own they would count as one.
+    # Two drives of one profile are two drives; with one serial they would count as one.
     profile = replace(profile, serial=f"{profile.serial}-{options.name}")
     drive = VirtualDrive(profile, options.name, time_scale=options.time_scale)
     server = Server(drive, options.name, listener, trace)
