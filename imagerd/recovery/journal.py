@@ -108,11 +108,15 @@ def fingerprint_key(fingerprint: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How much of a journal counts: `size` bytes, ending in `crc`; `dropped` bytes do not."""
+    """How much of a journal counts: `size` bytes, ending in `crc`; `dropped` bytes do not.
+
+    `safe` is (size, CRC) behind the last barrier: what counts whatever happens to the machine.
+    """
 
     size: int
     crc: int
     dropped: int
+    safe: tuple[int, int]
 
 
 class Journal:
@@ -120,6 +124,7 @@ class Journal:
 
     def __init__(self, fd: int, size: int, crc: int, name: Path) -> None:
         self._fd, self._size, self._crc, self._name = fd, size, crc, name
+        self._safe = (size, crc)
 
     @classmethod
     def create(cls, path: Path, fingerprint: str) -> Journal:
@@ -138,7 +143,9 @@ class Journal:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         if extent.dropped:
             os.ftruncate(fd, extent.size)
-        return cls(fd, extent.size, extent.crc, path)
+        journal = cls(fd, extent.size, extent.crc, path)
+        journal._safe = extent.safe
+        return journal
 
     @property
     def size(self) -> int:
@@ -150,6 +157,13 @@ class Journal:
         raw, crc = _sealed(record, self._crc)
         self._write(raw)
         self._crc = crc
+        if isinstance(record, Barrier):
+            self._safe = (self._size, crc)
+
+    def cut_to_barrier(self) -> None:
+        """Take back all behind the last barrier: the image bytes of it are lost."""
+        self._size, self._crc = self._safe
+        os.ftruncate(self._fd, self._size)
 
     def sync(self) -> None:
         """Force it to the disk."""
@@ -233,7 +247,7 @@ def measure(path: Path, fingerprint: str, boot: bytes) -> Extent:
                 safe = last
                 this_boot = _BARRIER.unpack(body)[1] == boot
         size, crc = last if this_boot else safe
-        return Extent(size, crc, os.fstat(file.fileno()).st_size - size)
+        return Extent(size, crc, os.fstat(file.fileno()).st_size - size, safe)
 
 
 def replay(path: Path, fingerprint: str, size: int) -> Iterator[Record]:

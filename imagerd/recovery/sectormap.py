@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sector map: one byte a sector, which only ever rises, and the stories of the bad ones."""
+"""The sector map: one byte a sector, and the stories of the bad ones.
+
+A state only ever rises, unless the file with the sector's bytes is cut short (`SectorMap.lose`).
+"""
 
 from __future__ import annotations
 
@@ -100,6 +103,17 @@ class SectorMap:
                 self._raise(self._slice(at, min(_CHUNK, lba + count - at)), new)
         else:
             self._raise(self._slice(lba, len(states)), states)
+
+    def lose(self, begin: int, end: int) -> int:
+        """Bytes of `begin` … `end` are gone: what had some is UNREAD again. Returns how many."""
+        window = self._slice(begin, end - begin)
+        gone = (window >= SectorState.SUSPECT) & (window != _OUTSIDE)
+        counts = np.bincount(window[gone], minlength=len(self._counts))
+        window[gone] = SectorState.UNREAD
+        lost = int(counts.sum())
+        self._counts -= counts
+        self._counts[SectorState.UNREAD] += lost
+        return lost
 
     def _raise(self, window: States, new: States) -> None:
         before = np.bincount(window, minlength=_OUTSIDE + 1)

@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+import msgspec
 import numpy as np
 
 from imagerd.base.errors import AlreadyThere, NotAvailable, WrongDisc
@@ -56,6 +57,7 @@ class Workspace:
         self.notes: list[Note] = []
         self._fds: list[int] = []
         self._journal: Journal | None = None
+        self._distrusted = False
 
     # -- opening and closing ---------------------------------------------------------------
 
@@ -132,6 +134,7 @@ class Workspace:
         Only rows whose state rises are written, so nothing better is ever overwritten. Raises
         `NotAvailable` if the disk is full or fails; nothing is lost then.
         """
+        self._check_trusted()
         if data is not None:
             rising = self._rising(attempt, len(data))
             with _told(self.folder):
@@ -144,15 +147,21 @@ class Workspace:
 
     def note(self, note: Note) -> None:
         """Add a note to the journal."""
+        self._check_trusted()
         with _told(self.folder):
             self._log.append(note)
         self.notes.append(note)
 
     def checkpoint(self) -> None:
-        """Make all that was kept so far survive a power failure."""
+        """Make all that was kept so far survive a power failure.
+
+        Raises `NotAvailable` if the disk fails to keep it. Linux tells so once and then takes the
+        lost pages for clean: so all since the last barrier is taken back, and the workspace does
+        nothing more; opened again, it reads that part again.
+        """
+        self._check_trusted()
         with _told(self.folder):
-            for fd in self._fds:
-                os.fdatasync(fd)
+            self._sync_sectors()
             self._log.append(Barrier(time.time(), self._boot))
             self._log.sync()
 
@@ -178,6 +187,22 @@ class Workspace:
 
     # -- inside ----------------------------------------------------------------------------
 
+    def _sync_sectors(self) -> None:
+        try:
+            for fd in self._fds:
+                os.fdatasync(fd)
+        except OSError:
+            self._distrusted = True
+            self._log.cut_to_barrier()
+            raise
+
+    def _check_trusted(self) -> None:
+        if self._distrusted:
+            raise NotAvailable(
+                f"The disk of {self.folder} lost what was written to it; check it, then resume:"
+                " what came since the last checkpoint is read again."
+            )
+
     @property
     def _image(self) -> int:
         return self._fds[0]
@@ -193,6 +218,11 @@ class Workspace:
 
     def _begin(self) -> None:
         # Without job.json this is no job yet: what a crash left of an earlier beginning is empty.
+        if _size(self.folder / "sectors.bin"):
+            raise AlreadyThere(
+                f"{self.folder} holds sectors, but its job.json is gone; move it away, or put that"
+                " file back."
+            )
         for name in ("journal", "sectors.bin", "sub.bin"):
             (self.folder / name).unlink(missing_ok=True)
         self._open_files(os.O_CREAT)
@@ -212,6 +242,10 @@ class Workspace:
                 apply(self.map, record)
             elif isinstance(record, Note):
                 self.notes.append(record)
+        whole = self.map.start + self.image_size // self.stored.size
+        lost = self.map.lose(min(whole, self.map.end), self.map.end)
+        if lost:
+            self.note(Note("lost", msgspec.json.encode({"time": time.time(), "sectors": lost})))
         self.checkpoint()  # so that every session of work begins with a barrier of its own boot
 
     def _open_files(self, flags: int) -> None:
@@ -252,6 +286,13 @@ def is_busy(folder: Path) -> bool:
     except NotAvailable:
         return (folder / "lock").exists()
     return False
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _write_all(fd: int, view: memoryview, offset: int) -> None:
