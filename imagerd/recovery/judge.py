@@ -8,6 +8,7 @@ C2 and the address in Q can only cast doubt on it. (ECMA-130, clauses 14 and 22.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -22,12 +23,14 @@ from imagerd.sectors.edc import mode1_edc_ok
 from imagerd.sectors.geometry import SYNC_ROW, Flags, lba_msf
 from imagerd.sectors.scramble import scramble
 from imagerd.sectors.subchannel import q_crc_ok, q_of
-from imagerd.sectors.verify import EdcState, SectorKind, check_data, sync_ok
+from imagerd.sectors.verify import EdcState, SectorKind, check_data, header_ok, sync_ok
 
 _GAP = 225  # sectors before a change from data to audio that may be either (ECMA-130, clause 20)
 _SLACK = 4  # sectors that an imprecise drive's Q may lag or lead
 _FORMS = (SectorKind.MODE2_FORM1, SectorKind.MODE2_FORM2)
 _LEARN = 8  # sectors whose Q must agree before its shift is believed
+_OFTEN = 3  # blocks that must be out of step before that counts as the drive's manner
+_SYNC_BYTES_NEEDED = 8  # of 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +92,7 @@ class Judge:
         self._is_cd = layout.is_cd
         self._zones = zones(layout)
         self._xa: set[int] = set()  # zones in which sectors with a form were proven
-        self._shift: int | None = None
-        self._slack = 0
+        self._lag = _Lag()
 
     def zone_at(self, lba: int) -> Zone:
         """The zone of `lba`; raises `ValueError` between sessions."""
@@ -122,6 +124,8 @@ class Judge:
         is_data = np.full(len(block), zone.data and not zone.loose, np.bool_)
         if not is_data.all():
             is_data = sync_ok(verdict.data)
+            if zone.data:
+                is_data |= _like_data(verdict.data, block.lba)
         if is_data.any():
             self._judge_data(verdict, block, zone, is_data)
         if not is_data.all():
@@ -150,26 +154,63 @@ class Judge:
 
     def _misplaced(self, sub: Bytes2D, lba: int) -> Flags:
         """Rows whose Q, right by its CRC, names another place."""
-        q = q_of(sub)
-        if self._shift is not None and _as_expected(q, lba + self._shift):
+        q, lag = q_of(sub), self._lag
+        if lag.shift is not None and _as_expected(q, lba + lag.shift):
+            lag.agrees(len(q))
             return np.zeros(len(q), np.bool_)
         known, address = q_addresses(q)
         off = address - np.arange(lba, lba + len(sub))
-        if self._shift is None:
-            self._learn(off[known])
-        shift = self._shift or 0
-        wrong: Flags = known & (np.abs(off - shift) > self._slack)
-        small = known & (np.abs(off - shift) <= _SLACK)
-        enough = known.sum() >= _LEARN and wrong.sum() * 2 > known.sum()
-        if enough and np.array_equal(small, known):
-            # Not misplaced data but a drive whose Q is out of step by a little, now and then.
-            self._slack = _SLACK
-            wrong[:] = False
+        lag.learn(off[known])
+        wrong: Flags = known & (np.abs(off - (lag.shift or 0)) > lag.slack)
         return wrong
 
-    def _learn(self, off: npt.NDArray[np.int64]) -> None:
-        if len(off) >= _LEARN and np.all(off == off[0]) and abs(int(off[0])) <= _SLACK:
-            self._shift = int(off[0])
+
+class _Lag:
+    """How far a drive's Q is out of step with its sectors, learned from one block after another.
+
+    `shift` is what most blocks say, None before any did. `slack` is what it may differ by: nothing,
+    until a tenth of the blocks, and three, were out of step by a little. So a drive that slips once
+    is told from one whose Q wobbles, of which only the first few blocks look doubtful.
+    """
+
+    def __init__(self) -> None:
+        self.shift: int | None = None
+        self.slack = 0
+        self._votes: Counter[int] = Counter()
+        self._blocks = self._wobbly = 0
+
+    def agrees(self, count: int) -> None:
+        """A block of `count` sectors was just as `shift` says."""
+        if self.shift is not None and count >= _LEARN:
+            self._blocks += 1
+            self._votes[self.shift] += 1
+
+    def learn(self, off: npt.NDArray[np.int64]) -> None:
+        """Learn from a block whose readable positions are `off` by so many sectors."""
+        if len(off) < _LEARN or np.abs(off).max() > _SLACK:
+            return
+        self._blocks += 1
+        if np.all(off == off[0]):
+            told = int(off[0])
+            self._votes[told] += 1
+            if self.shift is None or self._votes[told] > self._votes[self.shift]:
+                self.shift = told
+        if np.any(off != (self.shift or 0)):
+            self._wobbly += 1
+            if self._wobbly >= _OFTEN and self._wobbly * 10 >= self._blocks:
+                self.slack = _SLACK
+
+
+def _like_data(raw: Bytes2D, lba: int) -> Flags:
+    """Rows without a sync that seem to be damaged data, not audio: most of a sync, or the header.
+
+    Samples just below zero are full of FF; but then what follows is no address.
+    """
+    mode_known = (raw[:, 15] & 0x1F) < 3
+    named = (raw[:, 12:15] == lba_msf(lba, len(raw))).all(axis=1)
+    synced = (raw[:, :12] == SYNC_ROW).sum(axis=1) >= _SYNC_BYTES_NEEDED
+    like: Flags = mode_known & (named | (synced & header_ok(raw)))
+    return like
 
 
 def _as_expected(q: Bytes2D, lba: int) -> bool:
