@@ -129,7 +129,7 @@ def test_compare_that_cannot_decide_exits_2(
     }
 
     @contextmanager
-    def opened(name: str):  # type: ignore[no-untyped-def]
+    def opened(name: str, _accounts: object):  # type: ignore[no-untyped-def]
         yield sources.Opened(name, discs[name])
 
     monkeypatch.setattr(compare, "opened", opened)

@@ -13,21 +13,28 @@ from typing import TYPE_CHECKING
 from imagerd.base.errors import BadInput, NotAvailable
 
 if TYPE_CHECKING:
+    from imagerd.cli.accounts import Accounts
     from imagerd.devices.drive import OpticalDrive
     from imagerd.disc.source import SectorSource
     from imagerd.formats import Image
+    from imagerd.toolkit.account import Account
 
 _VIRTUAL = "virtual:"
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An opened argument: `source` is the `image` or the `drive`."""
+    """An opened argument: `source` is the `image`, heeding its `account`, or the `drive`.
+
+    `remarks` tell what could not be asked for an account.
+    """
 
     name: str
     source: SectorSource
     image: Image | None = None
     drive: OpticalDrive | None = None
+    account: Account | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path | None:
@@ -47,9 +54,12 @@ def is_drive(text: str) -> bool:
 
 
 @contextmanager
-def opened(text: str, *, allow_outside: bool = False) -> Iterator[Opened]:
+def opened(
+    text: str, accounts: Accounts | None = None, *, allow_outside: bool = False
+) -> Iterator[Opened]:
     """Open an argument for reading; closed at the end of the block.
 
+    With `accounts`, sectors of an image that were not read when it was made come as FAILED.
     Raises the operator's errors for what is not there or no image, the medium's for a drive
     without a readable disc.
     """
@@ -60,7 +70,16 @@ def opened(text: str, *, allow_outside: bool = False) -> Iterator[Opened]:
             yield Opened(text, RefinedDrive(drive), drive=drive)
         return
     with closing(_open_image(text, allow_outside)) as image:
-        yield Opened(text, image, image=image)
+        if accounts is None:
+            yield Opened(text, image, image)
+            return
+        account, remarks = accounts.of(image)
+        source: SectorSource = image
+        if account is not None:
+            from imagerd.toolkit.account import accounted
+
+            source = accounted(image, account)
+        yield Opened(text, source, image, account=account, remarks=remarks)
 
 
 def open_drive(text: str) -> OpticalDrive:

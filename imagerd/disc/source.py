@@ -35,6 +35,7 @@ class FaultKind(StrEnum):
     NOT_READY = "not-ready"
     TRANSPORT = "transport"  # bus, host adapter
     MISSING = "missing"  # an image file that is too short
+    FILLING = "filling"  # of an image: not read when it was made, as its account says
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
@@ -71,13 +71,17 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HashVerdict:
-    """One expected digest and what was found. `name`: the file, track or disc compared with."""
+    """One expected digest and what was found. `name`: the file, track or disc compared with.
+
+    `origin`: who expects it: a checksum file's name, the catalog, or given.
+    """
 
     name: str
     algorithm: Algorithm
     expected: str
     actual: str | None
     outcome: Outcome
+    origin: str = "given"
 
 
 def is_checksum_file(path: Path) -> bool:
@@ -182,21 +186,27 @@ def check_files(file: ChecksumFile) -> Task[tuple[HashVerdict, ...]]:
 
     Raises `BadInput` for a link that leads out of the folder.
     """
-    folder = file.path.parent
-    paths = [folder / (entry.name or "") for entry in file.entries]
+    return check_entries(file.path.parent, file.entries, file.path.name)
+
+
+def check_entries(
+    folder: Path, entries: Sequence[Expected], origin: str
+) -> Task[tuple[HashVerdict, ...]]:
+    """As `check_files`, of entries from anywhere; names are relative to `folder`."""
+    paths = [folder / (entry.name or "") for entry in entries]
     total = sum(path.stat().st_size for path in paths if path.is_file())
     done = 0
     verdicts: list[HashVerdict] = []
-    for entry, path in zip(file.entries, paths, strict=True):
+    for entry, path in zip(entries, paths, strict=True):
         name = entry.name or ""
         if not path.is_file():
-            verdicts.append(_verdict(entry, name, None))
+            verdicts.append(_verdict(entry, name, None, origin))
             continue
         if not path.resolve().is_relative_to(folder.resolve()):
             raise BadInput(f"{path} is a link that leads out of its folder; check its target.")
         actual = yield from hash_file(path, entry.algorithm, done, total)
         done += path.stat().st_size
-        verdicts.append(_verdict(entry, name, actual))
+        verdicts.append(_verdict(entry, name, actual, origin))
     return tuple(verdicts)
 
 
@@ -255,7 +265,7 @@ def _match(entry: Expected, known: list[tuple[str, Digests]]) -> HashVerdict:
     return _verdict(entry, entry.name, actual)
 
 
-def _verdict(entry: Expected, name: str, actual: str | None) -> HashVerdict:
+def _verdict(entry: Expected, name: str, actual: str | None, origin: str = "given") -> HashVerdict:
     outcome = (
         Outcome.MISSING
         if actual is None
@@ -263,4 +273,4 @@ def _verdict(entry: Expected, name: str, actual: str | None) -> HashVerdict:
         if actual == entry.digest
         else Outcome.MISMATCH
     )
-    return HashVerdict(name, entry.algorithm, entry.digest, actual, outcome)
+    return HashVerdict(name, entry.algorithm, entry.digest, actual, outcome, origin)

@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from imagerd.base.files import refuse_existing
 from imagerd.base.progress import Task
-from imagerd.disc.source import SectorSource
+from imagerd.disc.layout import Layout, SectorFormat
+from imagerd.disc.source import Sectors, SectorSource, SectorState
 from imagerd.formats import WriteOptions, WrittenFile, WrittenImage, write_image
+from imagerd.toolkit.beside import Piece, map_beside, map_name
 from imagerd.toolkit.checked import CheckedSource
-from imagerd.toolkit.ranges import Extent
+from imagerd.toolkit.ranges import Extent, from_mask
+from imagerd.toolkit.verdicts import is_provable
 
 # Containers whose writer takes the sectors apart, and so checks them at hardly any cost.
 _CHECKING = frozenset({".iso"})
@@ -38,8 +42,10 @@ class ConvertOptions:
 class ConvertResult:
     """What was written and what is wrong with it; LBAs are the source's.
 
-    `left_out`: what the container cannot hold. `unreadable`: holds filling. `wrong`: written as
-    read, though the EDC is wrong. `repaired`: corrected by parity, not as read.
+    `left_out`: what the container cannot hold. `unreadable`: holds filling. `doubtful`: written as
+    it came, though nothing proves it and something speaks against it. `wrong`: written as read,
+    though the EDC is wrong. `repaired`: corrected by parity, not as read. `map`: the ddrescue map
+    file that lists beside the target what can not be told from it any more.
     """
 
     ok: bool
@@ -48,8 +54,10 @@ class ConvertResult:
     files: tuple[WrittenFile, ...]
     left_out: tuple[str, ...]
     unreadable: Extent
+    doubtful: Extent
     wrong: Extent
     repaired: Extent
+    map: Path | None
 
 
 def convert(
@@ -57,15 +65,76 @@ def convert(
 ) -> Task[ConvertResult]:
     """Write `source` as `target`, whose suffix chooses the container.
 
-    Raises `BadInput` for what the container cannot hold, `AlreadyThere` for targets that exist.
+    Sectors that are not to be trusted do not become good by being copied: a map file beside the
+    target lists them. Raises `BadInput` for what the container cannot hold, `AlreadyThere` for
+    targets that exist.
     """
     wanted = options or ConvertOptions()
+    refuse_existing(map_name(target), overwrite=wanted.overwrite)
+    doubts = _Doubts(source)
     if target.suffix.lower() in _CHECKING:
-        written = yield from write_image(source, target, _write_options(wanted, check=True))
-        return _result(written, Extent.of(written.wrong), Extent.of(written.repaired))
-    checked = CheckedSource(source, repair=wanted.repair)
-    written = yield from write_image(checked, target, _write_options(wanted, check=False))
-    return _result(written, checked.wrong, checked.repaired)
+        written = yield from write_image(doubts, target, _write_options(wanted, check=True))
+        wrong, repaired = Extent.of(written.wrong), Extent.of(written.repaired)
+    else:
+        checked = CheckedSource(doubts, repair=wanted.repair)
+        written = yield from write_image(checked, target, _write_options(wanted, check=False))
+        wrong, repaired = checked.wrong, checked.repaired
+    result = _result(written, doubts.found, wrong, repaired)
+    return replace(result, map=_write_map(source.layout, result, wanted))
+
+
+class _Doubts:
+    """A source that remembers which of its sectors were doubtful and cannot prove themselves."""
+
+    def __init__(self, source: SectorSource) -> None:
+        self._source = source
+        self._found: list[range] = []
+
+    @property
+    def layout(self) -> Layout:
+        return self._source.layout
+
+    @property
+    def found(self) -> Extent:
+        return Extent.of(self._found)
+
+    def read(self, lba: int, count: int) -> Sectors:
+        block = self._source.read(lba, count)
+        doubtful = block.states == SectorState.SUSPECT
+        if doubtful.any():
+            track = self.layout.track_at(lba)
+            if track is None or not is_provable(track):
+                self._found += from_mask(lba, doubtful)
+        return block
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def _write_map(layout: Layout, result: ConvertResult, wanted: ConvertOptions) -> Path | None:
+    """List beside the target what is bad in it and does not show; None if nothing is.
+
+    A sector whose EDC is wrong shows in raw form, and not in an .iso. Where a map was there for
+    the file that was overwritten, there is one again.
+    """
+    bad = (*result.unreadable.ranges, *result.doubtful.ranges)
+    if result.format == "iso":
+        bad += result.wrong.ranges
+    if not bad and not (wanted.overwrite and map_beside(result.target)):
+        return None
+    from imagerd.toolkit.maps import write_map  # seldom needed
+
+    pieces = _pieces(layout, result.format, wanted.track)
+    return write_map(result.target, pieces, Extent.of(bad), overwrite=wanted.overwrite)
+
+
+def _pieces(layout: Layout, container: str, number: int | None) -> list[Piece]:
+    """The sectors of `layout` as the written files hold them."""
+    if container != "iso":
+        return [Piece(track.stored_range, SectorFormat.RAW.size) for track in layout.tracks]
+    track = next(t for t in layout.tracks if t.is_data and number in (None, t.number))
+    first = max(track.index1, track.stored_range.start)
+    return [Piece(range(first, track.stored_range.stop), SectorFormat.USER.size)]
 
 
 def _write_options(wanted: ConvertOptions, *, check: bool) -> WriteOptions:
@@ -81,15 +150,19 @@ def _write_options(wanted: ConvertOptions, *, check: bool) -> WriteOptions:
     )
 
 
-def _result(written: WrittenImage, wrong: Extent, repaired: Extent) -> ConvertResult:
+def _result(
+    written: WrittenImage, doubtful: Extent, wrong: Extent, repaired: Extent
+) -> ConvertResult:
     unreadable = Extent.of(written.bad)
     return ConvertResult(
-        ok=not (unreadable or wrong),
+        ok=not (unreadable or doubtful or wrong),
         target=written.target,
         format=written.format,
         files=written.files,
         left_out=written.left_out,
         unreadable=unreadable,
+        doubtful=doubtful,
         wrong=wrong,
         repaired=repaired,
+        map=None,
     )

@@ -16,9 +16,10 @@ from pathlib import Path
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import Layout, Track, TrackMode
 from imagerd.disc.source import SectorSource
+from imagerd.toolkit.account import Account, accounted
 from imagerd.toolkit.crew import Crew
 from imagerd.toolkit.ranges import Extent, pieces
-from imagerd.toolkit.verdicts import Tally, Verdict, is_provable, tally
+from imagerd.toolkit.verdicts import BAD, Tally, Verdict, is_provable, tally
 
 _CHUNK = 4096  # sectors of one piece of work: 9.6 MB
 _LONGEST_PREGAP = 450  # sectors without sync before audio that may be its pregap; mostly 150
@@ -37,6 +38,7 @@ class TrackVerdict:
     good: int
     unproven: int
     not_computed: int
+    doubtful: Extent
     wrong_parity: Extent
     wrong_edc: Extent
     wrong_header: Extent
@@ -49,7 +51,13 @@ class TrackVerdict:
         """Sectors with a finding."""
         return sum(
             extent.count
-            for extent in (self.wrong_parity, self.wrong_edc, self.wrong_header, self.unreadable)
+            for extent in (
+                self.doubtful,
+                self.wrong_parity,
+                self.wrong_edc,
+                self.wrong_header,
+                self.unreadable,
+            )
         )
 
 
@@ -102,15 +110,17 @@ def prove(
     return _summary(source.layout, tallies, total)
 
 
-def reopener(path: Path, *, allow_outside: bool = False) -> Callable[[], SectorSource]:
-    """What opens the image at `path` again, in another process."""
-    return partial(_open, path, allow_outside)
+def reopener(
+    path: Path, account: Account | None = None, *, allow_outside: bool = False
+) -> Callable[[], SectorSource]:
+    """What opens the image at `path` again, in another process, heeding `account`."""
+    return partial(_open, path, account, allow_outside)
 
 
-def _open(path: Path, allow_outside: bool) -> SectorSource:
+def _open(path: Path, account: Account | None, allow_outside: bool) -> SectorSource:
     from imagerd.formats import open_image
 
-    return open_image(path, allow_outside=allow_outside)
+    return accounted(open_image(path, allow_outside=allow_outside), account)
 
 
 def _work(source: SectorSource, job: _Piece) -> Tally:
@@ -155,15 +165,7 @@ def _verdict(layout: Layout, tallies: list[Tally], size: int) -> SectorsVerdict:
 
 
 def _track(track: Track, found: Tally) -> TrackVerdict:
-    extents = {
-        verdict: Extent.of(found.ranges.get(verdict, ()))
-        for verdict in (
-            Verdict.WRONG_PARITY,
-            Verdict.WRONG_EDC,
-            Verdict.WRONG_HEADER,
-            Verdict.UNREADABLE,
-        )
-    }
+    extents = {verdict: Extent.of(found.ranges.get(verdict, ())) for verdict in BAD}
     return TrackVerdict(
         number=track.number,
         session=track.session,
@@ -174,6 +176,7 @@ def _track(track: Track, found: Tally) -> TrackVerdict:
         good=found.counts[Verdict.GOOD],
         unproven=found.counts[Verdict.UNPROVEN],
         not_computed=found.counts[Verdict.NOT_COMPUTED],
+        doubtful=extents[Verdict.DOUBTFUL],
         wrong_parity=extents[Verdict.WRONG_PARITY],
         wrong_edc=extents[Verdict.WRONG_EDC],
         wrong_header=extents[Verdict.WRONG_HEADER],

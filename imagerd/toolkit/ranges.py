@@ -27,6 +27,9 @@ class Extent:
         return self.count > 0
 
 
+NOWHERE = Extent()
+
+
 def from_mask(lba: int, mask: npt.NDArray[np.bool_]) -> list[range]:
     """The runs of true rows; row 0 is `lba`."""
     if not mask.any():

@@ -30,13 +30,21 @@ class Verdict(IntEnum):
     GOOD = 0  # sync, header, EDC and, where the sector has it, parity are right; mode 0 is zeros
     UNPROVEN = 1  # nothing in it could prove it: audio, 2048-byte sectors, formless mode 2
     NOT_COMPUTED = 2  # mode 2 form 2 with an EDC of 0, which is legal: not computed
-    WRONG_PARITY = 3  # the EDC is right, P or Q is not: the user data are proven
-    WRONG_EDC = 4
-    WRONG_HEADER = 5  # no sync pattern, no mode that fits, or the address of another sector
-    UNREADABLE = 6
+    DOUBTFUL = 3  # nothing in it proves it, and the drive (C2) or its account cast doubt on it
+    WRONG_PARITY = 4  # the EDC is right, P or Q is not: the user data are proven
+    WRONG_EDC = 5
+    WRONG_HEADER = 6  # no sync pattern, no mode that fits, or the address of another sector
+    UNREADABLE = 7
 
 
-BAD = (Verdict.WRONG_PARITY, Verdict.WRONG_EDC, Verdict.WRONG_HEADER, Verdict.UNREADABLE)
+BAD = (
+    Verdict.DOUBTFUL,
+    Verdict.WRONG_PARITY,
+    Verdict.WRONG_EDC,
+    Verdict.WRONG_HEADER,
+    Verdict.UNREADABLE,
+)
+_UNPROVEN = (Verdict.UNPROVEN, Verdict.NOT_COMPUTED)
 
 
 @dataclass(slots=True)
@@ -80,7 +88,11 @@ def judge(block: Sectors, track: Track) -> npt.NDArray[np.uint8]:
         verdicts = _judge_raw(block, track)
     else:
         verdicts = np.full(len(block), Verdict.UNPROVEN, np.uint8)
-    verdicts[block.states <= SectorState.FAILED] = Verdict.UNREADABLE
+    lowest = int(block.states.min(initial=SectorState.READ))
+    if lowest <= SectorState.SUSPECT:
+        suspect = (block.states == SectorState.SUSPECT) & np.isin(verdicts, _UNPROVEN)
+        verdicts[suspect] = Verdict.DOUBTFUL
+        verdicts[block.states <= SectorState.FAILED] = Verdict.UNREADABLE
     return verdicts
 
 

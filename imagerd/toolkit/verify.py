@@ -7,18 +7,21 @@ digests that somebody expects.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from imagerd.base.digests import Digests
 from imagerd.base.progress import Task
 from imagerd.disc.source import SectorSource
+from imagerd.toolkit.account import Account, AccountSummary, relative_names
 from imagerd.toolkit.checksums import (
+    Algorithm,
     ChecksumFile,
     Expected,
     HashVerdict,
     Outcome,
+    check_entries,
     check_files,
     match_digests,
     select,
@@ -34,10 +37,15 @@ _MOST_WORKERS = 8
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """`ok`: nothing was found that contradicts. What carries no proof is told, not found fault."""
+    """`ok`: nothing was found that contradicts. What carries no proof is told, not found fault.
+
+    `account`: what is known of the image from when it was made; its bad sectors are among those
+    of `sectors`.
+    """
 
     ok: bool
     sectors: SectorsVerdict
+    account: AccountSummary | None
     volume: VolumeVerdict | None
     hashes: tuple[HashVerdict, ...]
     remarks: tuple[str, ...]
@@ -60,12 +68,14 @@ def verify(
     lists: Sequence[ChecksumFile] = (),
     reopen: Callable[[], SectorSource] | None = None,
     workers: int | None = None,
+    account: Account | None = None,
 ) -> Task[VerifyResult]:
     """Check `source`, which consists of `files` if it is an image.
 
     `expected` digests may be those of any file or track or of the disc; of `lists` the entries of
     `files` count. `reopen` (picklable) opens the same source again: large images then are shared
-    out over `workers` processes, by default one for each core. Raises `BadInput` if a list has no
+    out over `workers` processes, by default one for each core. `account`: what `source` and
+    `reopen` heed already; the digests in it are checked here. Raises `BadInput` if a list has no
     entry for the image.
     """
     chosen = [select(file, files) for file in lists]
@@ -73,7 +83,7 @@ def verify(
         workers = _workers(source) if reopen is not None else 1
     sectors = yield from prove(source, workers=workers, reopen=reopen)
     volume = check_volume(source)
-    hashes: tuple[HashVerdict, ...] = ()
+    hashes = yield from _check_account(account, files)
     for file in chosen:
         hashes += yield from check_files(file)
     if expected:
@@ -82,10 +92,35 @@ def verify(
     return VerifyResult(
         ok=sectors.ok and (volume is None or volume.ok) and _all_match(hashes),
         sectors=sectors,
+        account=AccountSummary.of(account),
         volume=volume,
         hashes=hashes,
-        remarks=tuple(oddity for file in chosen for oddity in file.oddities),
+        remarks=(
+            *(oddity for file in chosen for oddity in file.oddities),
+            *_account_remarks(account, files),
+        ),
     )
+
+
+def _check_account(account: Account | None, files: Sequence[Path]) -> Task[tuple[HashVerdict, ...]]:
+    """The digests of the image's own files; what lies beside it in the archive is not asked."""
+    if account is None or not account.files:
+        return ()
+    folder = files[0].parent
+    names = relative_names(files, folder)
+    entries = [
+        Expected(Algorithm.SHA256, digest, name) for name, digest in account.files if name in names
+    ]
+    return (yield from check_entries(folder, entries, account.origin.value))
+
+
+def _account_remarks(account: Account | None, files: Sequence[Path]) -> Iterator[str]:
+    if account is None or not account.files:
+        return
+    known = {name for name, _ in account.files}
+    for name in relative_names(files, files[0].parent):
+        if name not in known:
+            yield f"{account.where} has no digest of {name}."
 
 
 def verify_files(file: ChecksumFile) -> Task[FilesVerdict]:

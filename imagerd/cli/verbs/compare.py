@@ -5,24 +5,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from imagerd.base.errors import ExitCode
 from imagerd.cli import failures, text
+from imagerd.cli.accounts import Accounts, account_options
 from imagerd.cli.output import Output, output_options
 from imagerd.cli.sources import opened
 
 if TYPE_CHECKING:
+    from imagerd.toolkit.account import AccountSummary
     from imagerd.toolkit.compare import CompareResult, TrackComparison
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
+    """`accounts`: what is known of each side from when it was made, by `a` and `b`."""
+
     a: str
     b: str
     comparison: CompareResult
+    accounts: dict[str, AccountSummary | None]
+    remarks: tuple[str, ...] = ()
 
 
 @click.command("compare")
@@ -31,12 +38,25 @@ class _Told:
 @click.option(
     "--common", is_flag=True, help="Only what both have: more tracks on one side do not matter."
 )
+@account_options
 @output_options
-def command(first: str, second: str, common: bool, as_json: bool, quiet: bool) -> None:
+def command(
+    first: str,
+    second: str,
+    common: bool,
+    catalog: str | None,
+    config: Path | None,
+    no_catalog: bool,
+    no_map: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Compare disc with disc, whatever the containers.
 
     A and B are images or drives. Raw sectors are compared whole; where one side holds user data
-    only (.iso), user data are. Differing sectors are listed by track, in A's addresses.
+    only (.iso), user data are. Differing sectors are listed by track, in A's addresses. Sectors
+    that could not be read when an image was made, as the catalog or a map file beside it says,
+    count as unreadable, whatever fills them.
 
     \b
     Examples:
@@ -48,12 +68,16 @@ def command(first: str, second: str, common: bool, as_json: bool, quiet: bool) -
     Exit code: 0 equal, 1 different, 2 trouble (a side cannot be opened, or sectors that could
     not be read leave it undecided).
     """
+    from imagerd.toolkit.account import AccountSummary
     from imagerd.toolkit.compare import compare
 
     output = Output("compare", as_json=as_json, quiet=quiet)
-    with opened(first) as a, opened(second) as b:
+    accounts = Accounts(catalog, config, no_catalog, no_map)
+    with opened(first, accounts) as a, opened(second, accounts) as b:
         result = output.follow(compare(a.source, b.source, common=common))
-    output.tell(_Told(first, second, result), _lines)
+        known = {"a": AccountSummary.of(a.account), "b": AccountSummary.of(b.account)}
+        told = _Told(first, second, result, known, (*a.remarks, *b.remarks))
+    output.tell(told, _lines)
     codes = {"equal": ExitCode.OK, "different": ExitCode.FINDING}
     failures.finish(codes.get(result.outcome.value, ExitCode.OPERATOR))
 
@@ -71,6 +95,11 @@ def _lines(told: _Told) -> Iterator[str]:
     for name, extent in (("first", result.only_a), ("second", result.only_b)):
         if extent:
             yield f"  {_sectors(extent.count)} only in the {name}: LBA {text.ranges(extent.ranges)}"
+    for account in told.accounts.values():
+        if account is not None and account.sentence:
+            yield text.faint(f"  {text.clean(account.sentence)}")
+    for remark in told.remarks:
+        yield f"  {text.doubtful(text.clean(remark))}"
     yield _conclusion(result)
 
 

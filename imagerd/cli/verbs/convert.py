@@ -12,17 +12,23 @@ import click
 
 from imagerd.base.errors import ExitCode
 from imagerd.cli import failures, text
+from imagerd.cli.accounts import Accounts, account_options
 from imagerd.cli.output import Output, output_options
 from imagerd.cli.sources import opened
 
 if TYPE_CHECKING:
+    from imagerd.toolkit.account import Account, AccountSummary
     from imagerd.toolkit.convert import ConvertResult
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
+    """`account`: what was known of the source from when it was made."""
+
     source: str
     result: ConvertResult
+    account: AccountSummary | None
+    remarks: tuple[str, ...] = ()
 
 
 @click.command("convert")
@@ -35,6 +41,7 @@ class _Told:
 @click.option("--cut", is_flag=True, help="Let an .iso lose bytes of mode 2 form 2 sectors.")
 @click.option("--hash", "with_hash", is_flag=True, help="Also tell the digests of what is written.")
 @click.option("--sync", is_flag=True, help="Return only when all is on the disk.")
+@account_options
 @output_options
 def command(
     source: str,
@@ -46,6 +53,10 @@ def command(
     cut: bool,
     with_hash: bool,
     sync: bool,
+    catalog: str | None,
+    config: Path | None,
+    no_catalog: bool,
+    no_map: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -54,7 +65,9 @@ def command(
     TARGET's suffix chooses the container: .iso (2048-byte sectors of one data track) or .cue
     (with its .bin). What the container cannot hold is told. The EDC of every data sector is
     checked on the way; wrong sectors are listed and written as they are, unless --repair corrects
-    them. The files appear under their names when they are whole.
+    them. Sectors that could not be read when the source was imaged, as the catalog or a map file
+    beside it says, stay bad: a ddrescue map file beside TARGET (TARGET.map) lists what is not to
+    be trusted in it. The files appear under their names when they are whole.
 
     \b
     Examples:
@@ -63,7 +76,8 @@ def command(
       imagerctl convert --track 2 pce.cue data.iso
       imagerctl convert /dev/sr0 disc.iso
 
-    Exit code: 1 if sectors with a wrong EDC, or filling for unreadable ones, were written.
+    Exit code: 1 if sectors with a wrong EDC, doubtful ones, or filling for unreadable ones were
+    written.
     """
     from imagerd.toolkit.convert import ConvertOptions, convert
 
@@ -77,10 +91,19 @@ def command(
         cut_form2=cut,
         sync=sync,
     )
-    with opened(source) as disc:
+    with opened(source, Accounts(catalog, config, no_catalog, no_map)) as disc:
         result = output.follow(convert(disc.source, target, options), source)
-    output.tell(_Told(source, result), _lines)
+        told = _Told(source, result, _summary(disc.account), disc.remarks)
+    output.tell(told, _lines)
     failures.finish(ExitCode.OK if result.ok else ExitCode.FINDING)
+
+
+def _summary(account: Account | None) -> AccountSummary | None:
+    if account is None:
+        return None
+    from imagerd.toolkit.account import AccountSummary
+
+    return AccountSummary.of(account)
 
 
 def _lines(told: _Told) -> Iterator[str]:
@@ -101,8 +124,15 @@ def _lines(told: _Told) -> Iterator[str]:
     for name, extent, what in (
         ("Unreadable", result.unreadable, "written as filling"),
         ("Wrong EDC", result.wrong, "written as they are"),
+        ("Doubtful", result.doubtful, "written as they are"),
     ):
         if extent:
             yield text.bad(name) + (
                 f", {what}: {text.count(extent.count, 'sector')}, LBA {text.ranges(extent.ranges)}."
             )
+    if told.account is not None and told.account.sentence:
+        yield text.faint(text.clean(told.account.sentence))
+    if result.map is not None:
+        yield f"What is bad in it is listed in {text.clean(str(result.map))}."
+    for remark in told.remarks:
+        yield text.doubtful(text.clean(remark))

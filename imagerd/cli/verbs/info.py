@@ -5,16 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from imagerd.cli import text
+from imagerd.cli.accounts import Accounts, account_options
 from imagerd.cli.output import Output, output_options
 from imagerd.cli.sources import Opened, opened
 
 if TYPE_CHECKING:
     from imagerd.filesystems.volume import VolumeInfo
+    from imagerd.toolkit.account import AccountSummary
     from imagerd.toolkit.info import DiscInfo, TrackInfo
 
 _FRAMES = 75  # sectors of a CD in a second
@@ -22,7 +25,9 @@ _FRAMES = 75  # sectors of a CD in a second
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """`container`: "drive", or the image's format. Warnings are the parser's."""
+    """`container`: "drive", or the image's format. Warnings are the parser's, and on what could
+    not be asked. `account`: what is known of an image from when it was made.
+    """
 
     source: str
     container: str
@@ -30,16 +35,27 @@ class _Told:
     files: tuple[str, ...]
     disc: DiscInfo
     warnings: tuple[str, ...]
+    account: AccountSummary | None = None
 
 
 @click.command("info")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@account_options
 @output_options
-def command(sources: tuple[str, ...], as_json: bool, quiet: bool) -> None:
+def command(
+    sources: tuple[str, ...],
+    catalog: str | None,
+    config: Path | None,
+    no_catalog: bool,
+    no_map: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Tell what a disc or an image holds.
 
     Container, medium, sessions, tracks with their modes, indexes, pregaps, flags and ISRC, the
-    catalogue number, CD-Text titles, disc ids, file systems, and what is odd about the image.
+    catalogue number, CD-Text titles, disc ids, file systems, and what is odd about the image. Of
+    an image that is in the catalog, or has a ddrescue map file beside it, which sectors are bad.
 
     \b
     Examples:
@@ -48,13 +64,15 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool) -> None:
       imagerctl info game.cue --json | jq -r '.disc.musicbrainz'
     """
     output = Output("info", as_json=as_json, quiet=quiet)
+    accounts = Accounts(catalog, config, no_catalog, no_map)
     for name in sources:
-        with opened(name) as source:
+        with opened(name, accounts) as source:
             told = _describe(source)
         output.tell(told, _lines)
 
 
 def _describe(source: Opened) -> _Told:
+    from imagerd.toolkit.account import AccountSummary
     from imagerd.toolkit.info import info
 
     disc = info(source.source)
@@ -71,7 +89,8 @@ def _describe(source: Opened) -> _Told:
         drive=None,
         files=tuple(str(path) for path in image.files),
         disc=disc,
-        warnings=tuple(str(warning) for warning in image.warnings),
+        warnings=(*(str(warning) for warning in image.warnings), *source.remarks),
+        account=AccountSummary.of(source.account),
     )
 
 
@@ -119,6 +138,15 @@ def _facts(told: _Told) -> Iterator[tuple[str, str | None]]:
         yield "application", _opt(disc.volume.application_id)
     if disc.volume_size is not None and not disc.volume_size.ok:
         yield "size", text.bad(text.clean(disc.volume_size.sentence))
+    if told.account is not None:
+        yield from _account_facts(told.account)
+
+
+def _account_facts(account: AccountSummary) -> Iterator[tuple[str, str | None]]:
+    yield "known by", text.clean(account.where[:1].lower() + account.where[1:])
+    if account.bad:
+        count = text.bad(text.count(account.bad.count, "sector"))
+        yield "bad when imaged", f"{count}, LBA {text.ranges(account.bad.ranges)}"
 
 
 def _file_systems(volume: VolumeInfo) -> Iterator[str]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,12 @@ import click
 
 from imagerd.base.errors import ExitCode
 from imagerd.cli import failures, text
+from imagerd.cli.accounts import Accounts, account_options
 from imagerd.cli.output import Output, output_options
 from imagerd.cli.sources import is_drive, opened
 
 if TYPE_CHECKING:
+    from imagerd.toolkit.account import AccountSummary
     from imagerd.toolkit.checksums import ChecksumFile, Expected, HashVerdict
     from imagerd.toolkit.prove import TrackVerdict
     from imagerd.toolkit.verify import FilesVerdict, VerifyResult
@@ -50,12 +52,17 @@ class _ToldFiles:
     help="A checksum file (coreutils, BSD, SFV) that lists the image's files.",
 )
 @click.option("--processes", type=click.IntRange(1, 64), help="How many; by default one a core.")
+@account_options
 @output_options
 def command(
     sources: tuple[str, ...],
     digests: tuple[str, ...],
     lists: tuple[Path, ...],
     processes: int | None,
+    catalog: str | None,
+    config: Path | None,
+    no_catalog: bool,
+    no_map: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -65,12 +72,17 @@ def command(
     .iso and DVD sectors carry no proof; for them reading is tested, and the size that the file
     system claims. SOURCE may also be a checksum file: then the files it names are checked.
 
+    What the catalog knows of an image counts: its digests are checked, and sectors that could not
+    be read when it was made are bad, whatever fills them now. So do the bad sectors of a ddrescue
+    map file beside an image (NAME.iso.map or NAME.map) that is in no catalog.
+
     \b
     Examples:
       imagerctl verify game.cue
       imagerctl verify /dev/sr0
       imagerctl verify game.iso --hash 5f0c…
       imagerctl verify game.cue --checksums game.sha256
+      imagerctl verify rescued.iso --no-map
       imagerctl verify archive.sha256
       imagerctl verify *.cue --json | jq 'select(.verdict.ok | not) | .source'
 
@@ -81,12 +93,13 @@ def command(
     output = Output("verify", as_json=as_json, quiet=quiet)
     expected = [parse_digest(digest) for digest in digests]
     files = [read_checksum_file(path) for path in lists]
+    accounts = Accounts(catalog, config, no_catalog, no_map)
     ok = True
     for name in sources:
         if not is_drive(name) and is_checksum_file(Path(name)):
             ok = _verify_list(Path(name), output) and ok
         else:
-            told = _Told(name, _verify(name, expected, files, processes, output))
+            told = _Told(name, _verify(name, accounts, expected, files, processes, output))
             output.tell(told, _lines)
             ok = told.verdict.ok and ok
     failures.finish(ExitCode.OK if ok else ExitCode.FINDING)
@@ -94,6 +107,7 @@ def command(
 
 def _verify(
     name: str,
+    accounts: Accounts,
     expected: list[Expected],
     lists: list[ChecksumFile],
     processes: int | None,
@@ -102,17 +116,19 @@ def _verify(
     from imagerd.toolkit.prove import reopener
     from imagerd.toolkit.verify import verify
 
-    with opened(name) as source:
+    with opened(name, accounts) as source:
         path = source.path
         task = verify(
             source.source,
             files=() if source.image is None else source.image.files,
             expected=expected,
             lists=lists,
-            reopen=None if path is None else reopener(path),
+            reopen=None if path is None else reopener(path, source.account),
             workers=processes,
+            account=source.account,
         )
-        return output.follow(task, name)
+        verdict = output.follow(task, name)
+        return replace(verdict, remarks=(*verdict.remarks, *source.remarks))
 
 
 def _verify_list(path: Path, output: Output) -> bool:
@@ -131,10 +147,25 @@ def _lines(told: _Told) -> Iterator[str]:
     if verdict.volume is not None:
         sentence = text.clean(verdict.volume.sentence)
         yield f"  {sentence if verdict.volume.ok else text.bad(sentence)}"
+    if verdict.account is not None:
+        yield from _account_lines(verdict.account)
     yield from _hash_lines(verdict.hashes)
     for remark in verdict.remarks:
         yield f"  {text.doubtful(text.clean(remark))}"
     yield _conclusion(verdict)
+
+
+def _account_lines(account: AccountSummary) -> Iterator[str]:
+    """Where the findings on what fills the image come from."""
+    if account.sentence:
+        yield f"  {text.bad(text.clean(account.sentence))}"
+    else:
+        yield f"  {text.clean(account.where)} says that every sector was read."
+    if account.repaired:
+        yield (
+            f"  {text.count(account.repaired.count, 'sector')} of it, repaired by parity: "
+            f"LBA {text.ranges(account.repaired.ranges)}"
+        )
 
 
 def _table(tracks: Iterable[TrackVerdict]) -> Iterator[str]:
@@ -158,18 +189,25 @@ def _table(tracks: Iterable[TrackVerdict]) -> Iterator[str]:
 
 def _findings(track: TrackVerdict) -> Iterator[str]:
     kinds = (
-        ("unreadable", track.unreadable),
+        (_unreadable(track), track.unreadable),
         ("wrong sync or header", track.wrong_header),
         ("wrong EDC", track.wrong_edc),
         ("wrong parity, right EDC", track.wrong_parity),
+        ("doubtful", track.doubtful),
     )
     for name, extent in kinds:
         if extent:
-            why = f" ({', '.join(track.faults)})" if name == "unreadable" and track.faults else ""
             yield (
-                f"        {text.bad(name)}{why}: {text.count(extent.count, 'sector')}, "
+                f"        {text.bad(name)}: {text.count(extent.count, 'sector')}, "
                 f"LBA {text.ranges(extent.ranges)}"
             )
+
+
+def _unreadable(track: TrackVerdict) -> str:
+    """Now, or when the image was made."""
+    if set(track.faults) == {"filling"}:
+        return "unreadable when it was imaged"
+    return f"unreadable ({', '.join(track.faults)})" if track.faults else "unreadable"
 
 
 def _conclusion(verdict: VerifyResult) -> str:
@@ -210,12 +248,13 @@ def _files_lines(told: _ToldFiles) -> Iterator[str]:
 def _hash_lines(hashes: Iterable[HashVerdict]) -> Iterator[str]:
     for item in hashes:
         name = text.clean(item.name)
+        origin = text.faint(f"  ({text.clean(item.origin)})") if item.origin != "given" else ""
         if item.outcome == "match":
-            yield f"  {text.good('match')}     {item.algorithm} of {name}"
+            yield f"  {text.good('match')}     {item.algorithm} of {name}{origin}"
         elif item.outcome == "missing":
-            yield f"  {text.bad('missing')}   {name}"
+            yield f"  {text.bad('missing')}   {name}{origin}"
         else:
-            yield f"  {text.bad('mismatch')}  {item.algorithm} of {name}"
+            yield f"  {text.bad('mismatch')}  {item.algorithm} of {name}{origin}"
             yield f"            expected {item.expected}"
             if item.actual:
                 yield f"            found    {item.actual}"

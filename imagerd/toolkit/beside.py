@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the map file of an image lies, and which sectors its positions mean.
+
+``NAME.SUFFIX.map`` belongs to that file alone; ``NAME.map`` is how the archive and most people call
+it, and may belong to another file of that stem: then its length is another.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Piece(NamedTuple):
+    """Sectors that lie one after another in an image's files, `size` bytes each."""
+
+    area: range
+    size: int
+
+
+def map_name(path: Path) -> Path:
+    """What we call the map file of `path` when we write it."""
+    return path.with_name(path.name + ".map")
+
+
+def map_beside(path: Path) -> Path | None:
+    """The map file of the image `path`, if there is one."""
+    candidates = (map_name(path), path.with_suffix(".map"))
+    return next((file for file in candidates if file.is_file()), None)
