@@ -16,6 +16,7 @@ import numpy as np
 from imagerd.base.errors import DriveLost, NoMedium, WrongDisc
 from imagerd.base.progress import Progress
 from imagerd.devices.reading import ReadRequest, ReadResult
+from imagerd.disc.layout import TrackMode
 from imagerd.disc.source import Fault, FaultKind, Sectors, SectorState
 from imagerd.recovery.budget import Budget, Clock, End, Halt
 from imagerd.recovery.evidence import Why
@@ -83,8 +84,8 @@ class Effort:
         self.check()
         self._prepare(lba, approach)
         began = self.clock.monotonic()
-        result = self._carried_out(self._request(lba, count, approach))
         good_before = self.map.count(*GOOD)
+        result = self._carried_out(self._request(lba, count, approach), approach)
         if result.sectors is not None and len(result.sectors):
             self._keep(result, count, approach)
         if result.fault is not None:
@@ -159,8 +160,8 @@ class Effort:
 
     def _request(self, lba: int, count: int, approach: Approach) -> ReadRequest:
         raw = self.workspace.layout.is_cd
-        # On data C2 tells less than EDC does, so it is only asked for where damage is known.
-        c2 = raw and self._wanted.c2 and (self.on_damage or not self.is_data(lba))
+        # Where EDC speaks C2 tells less, so there it is only asked for where damage is known.
+        c2 = raw and self._wanted.c2 and (self.on_damage or not self._has_edc(lba))
         return ReadRequest(
             lba,
             count,
@@ -170,10 +171,20 @@ class Effort:
             as_audio=approach.as_audio,
         )
 
+    def _has_edc(self, lba: int) -> bool:
+        """Whether the sectors around `lba` are sure to: not audio, nor what may be, nor mode 2,
+        whose form 2 need not have one.
+        """
+        zone, track = self.judge.zone_at(lba), self.workspace.layout.track_at(lba)
+        return zone.data and not zone.loose and (track is None or track.mode is not TrackMode.MODE2)
+
     # -- the command -----------------------------------------------------------------------
 
-    def _carried_out(self, request: ReadRequest) -> ReadResult:
-        """The result of `request`, sent again while a drive's state keeps it from being tried."""
+    def _carried_out(self, request: ReadRequest, approach: Approach) -> ReadResult:
+        """The result of `request`, sent again while a drive's state keeps it from being tried.
+
+        What came before a failure is kept before that: the drive may not give it again.
+        """
         waited, pause, retries = 0.0, 0.25, 0
         while True:
             self.commands += 1
@@ -184,15 +195,18 @@ class Effort:
                 break
             if fault.sense is not None and fault.sense[0] == 6 and retries < _RETRIES:
                 retries += 1
+                self._keep_before(result, request, approach)
                 self._apply_speed()  # a reset forgets it
                 continue
             if fault.kind is FaultKind.TRANSPORT and retries >= _RETRIES:
                 break
             if self.should_stop():
+                self._keep_before(result, request, approach)
                 raise Halt(End.STOPPED)
             if waited >= _PATIENCE:
                 break
             retries += fault.kind is FaultKind.TRANSPORT
+            self._keep_before(result, request, approach)
             self.clock.sleep(pause)
             waited, pause = waited + pause, min(pause * 2, 5.0)
         self._back_off(result.fault)
@@ -238,6 +252,11 @@ class Effort:
             flags=flags,
         )
         self.workspace.commit(attempt, verdict.data, block.sub)
+
+    def _keep_before(self, result: ReadResult, request: ReadRequest, approach: Approach) -> None:
+        """Keep what came of a command that is sent again, or not at all."""
+        if result.sectors is not None and len(result.sectors):
+            self._keep(result, request.count, approach)
 
     def _keep_failure(self, result: ReadResult, lba: int, count: int, approach: Approach) -> None:
         fault = result.fault
