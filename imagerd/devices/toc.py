@@ -15,7 +15,7 @@ Sources: MMC-6, 6.25; ECMA-130, clause 22; ECMA-394.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imagerd.base.errors import UnreadableDisc
 from imagerd.devices.mmc_toc import LEAD_OUT, FullToc, SessionInfo, Toc, TocEntry
@@ -97,10 +97,11 @@ def decode(full: FullToc | None, simple: Toc | None, last: SessionInfo | None) -
 
 
 def _best_full(full: FullToc, simple: DiscToc | None) -> DiscToc | None:
-    binary = _from_full(full, bcd=False)
+    end = None if simple is None else max(simple.lead_outs.values())
+    binary = _from_full(full, bcd=False, end=end)
     if simple is None or (binary is not None and _agree(binary, simple)):
         return binary
-    decimal = _from_full(full, bcd=True)
+    decimal = _from_full(full, bcd=True, end=end)
     return decimal if decimal is not None and _agree(decimal, simple) else binary
 
 
@@ -134,8 +135,12 @@ def _cross_check(full: DiscToc, simple: DiscToc) -> DiscToc:
     return DiscToc(full.tracks, full.lead_outs, full.disc_type, tuple(notes))
 
 
-def _from_full(full: FullToc, *, bcd: bool) -> DiscToc | None:
-    """None if the entries hold no track, or addresses that are none."""
+def _from_full(full: FullToc, *, bcd: bool, end: int | None) -> DiscToc | None:
+    """None if the entries hold no track, or addresses that are none.
+
+    `end` is the last lead-out by format 0, for a full TOC that lacks it: else the last track, of
+    which nobody would miss the rest, were one sector long.
+    """
     starts: dict[int, Start] = {}
     lead_outs: dict[int, int] = {}
     disc_type = DiscType.CDDA_OR_ROM
@@ -153,7 +158,17 @@ def _from_full(full: FullToc, *, bcd: bool) -> DiscToc | None:
                 lead_outs.setdefault(entry.session, _address(entry, bcd))
     except ValueError:
         return None
-    return _settle(list(starts.values()), lead_outs, disc_type) if starts else None
+    if not starts:
+        return None
+    last = max(starts.values(), key=lambda start: start.lba)
+    lacks_end = last.session not in lead_outs and end is not None and end > last.lba
+    if end is not None and lacks_end:
+        lead_outs[last.session] = end
+    settled = _settle(list(starts.values()), lead_outs, disc_type)
+    if settled is None or not lacks_end:
+        return settled
+    note = f"The full TOC lacks the last lead-out; that of the short one, LBA {end}, is used."
+    return replace(settled, warnings=(*settled.warnings, note))
 
 
 def _address(entry: TocEntry, bcd: bool) -> int:
