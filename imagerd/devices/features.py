@@ -9,17 +9,21 @@ that they do not claim, so both are tried on sectors that read well:
   to us but worth telling;
 * both at once: Q's CRC is right at 2352 + C2 (the standard's order) or at 2352 (subchannel first);
   should Q decide nothing, the C2 zone decides, which is all zeros on good sectors.
+
+A disc may be so worn that no place is without C2 errors: it needs them most. Then the length alone
+speaks for C2, and Q alone for the order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from imagerd.devices.link import Link
 from imagerd.devices.mmc_read import RAW, SUB_RAW, ErrorField, ReadCd, SubSelect
+from imagerd.devices.sense import ILLEGAL_REQUEST
 from imagerd.disc.layout import Layout
 from imagerd.disc.source import Bytes2D
 from imagerd.sectors.subchannel import q_crc_ok, q_of
@@ -101,12 +105,17 @@ def pointers(zone: Bytes2D) -> Bytes2D:
 
 def probe(link: Link, layout: Layout) -> ReadFeatures:
     """Find out on a few good sectors of the disc; `NO_FEATURES` if none can be read."""
+    doubtful: list[ReadFeatures] = []
     for lba in _candidates(layout):
         if _read(link, ReadCd(lba, _SAMPLE)) is not None:
             found = _probe_at(link, lba)
-            if found is not None:
+            if found.proven:
                 return found
-    return NO_FEATURES
+            doubtful.append(found)
+    if not doubtful:
+        return NO_FEATURES
+    best = max(doubtful, key=lambda found: (found.c2, found.together, found.raw_sub))
+    return replace(best, proven=True)
 
 
 def _candidates(layout: Layout) -> Iterable[int]:
@@ -128,26 +137,32 @@ def _read(link: Link, request: ReadCd) -> Bytes2D | None:
     return np.frombuffer(reply.data, np.uint8).reshape(request.count, request.record).copy()
 
 
+def _refuses(link: Link, request: ReadCd) -> bool:
+    """Whether the drive does not know such a command, rather than fail at these sectors."""
+    sense = link.execute(request.command()).sense
+    return sense is not None and sense.key == ILLEGAL_REQUEST
+
+
 def _valid_q(records: Bytes2D, at: int) -> int:
     """How many records have a Q with a right CRC in the 96 bytes from `at`."""
     return int(q_crc_ok(q_of(np.ascontiguousarray(records[:, at : at + SUB_RAW]))).sum())
 
 
-def _probe_at(link: Link, lba: int) -> ReadFeatures | None:
-    """None if the sectors turn out not to be good: another place must decide."""
-    error = ErrorField.NONE
+def _probe_at(link: Link, lba: int) -> ReadFeatures:
+    """Not `proven` if the sectors turn out not to be good: another place had better decide."""
+    error, good = ErrorField.NONE, True
     for field in (ErrorField.C2, ErrorField.C2_BLOCK):
-        records = _read(link, ReadCd(lba, _SAMPLE, error=field))
+        request = ReadCd(lba, _SAMPLE, error=field)
+        records = _read(link, request)
         if records is not None:
-            if records[:, RAW:].any():
-                return None
-            error = field
+            error, good = field, not records[:, RAW:].any()
             break
+        good = good and _refuses(link, request)
     sub = _probe_sub(link, lba)
     together = sub_first = False
     if error is not ErrorField.NONE and sub is SubSelect.RAW:
-        together, sub_first = _probe_order(link, lba, error)
-    return ReadFeatures(error, sub, together, sub_first, proven=True)
+        together, sub_first = _probe_order(link, lba, error, good=good)
+    return ReadFeatures(error, sub, together, sub_first, proven=good)
 
 
 def _probe_sub(link: Link, lba: int) -> SubSelect:
@@ -161,7 +176,7 @@ def _probe_sub(link: Link, lba: int) -> SubSelect:
     )
 
 
-def _probe_order(link: Link, lba: int, error: ErrorField) -> tuple[bool, bool]:
+def _probe_order(link: Link, lba: int, error: ErrorField, *, good: bool) -> tuple[bool, bool]:
     """(whether both come together, whether the subchannel comes first)."""
     records = _read(link, ReadCd(lba, _SAMPLE, error=error, sub=SubSelect.RAW))
     if records is None:
@@ -169,6 +184,8 @@ def _probe_order(link: Link, lba: int, error: ErrorField) -> tuple[bool, bool]:
     standard, swapped = _valid_q(records, RAW + error.size), _valid_q(records, RAW)
     if standard != swapped:
         return True, swapped > standard
+    if not good:
+        return False, False
     c2_first = not records[:, RAW : RAW + error.size].any()
     sub_first = not records[:, RAW + SUB_RAW :].any()
     return c2_first != sub_first, sub_first
