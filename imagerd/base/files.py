@@ -7,12 +7,14 @@ Nothing that exists is overwritten unless `overwrite` says so, even if it appear
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from imagerd.base.digests import Buffer
 from imagerd.base.errors import AlreadyThere, NotAvailable
 
 
@@ -53,6 +55,26 @@ def move_into_place(part: Path, target: Path, *, overwrite: bool = False) -> Non
     sync_folder(target.parent)
 
 
+class _Whole(io.FileIO):
+    """A new file whose `write` writes all or raises: a disk that fills up takes a part at first."""
+
+    def __init__(self, part: Path, target: Path) -> None:
+        super().__init__(part, "x")
+        self._target = target
+
+    def write(self, data: Buffer, /) -> int:  # type: ignore[override]  # ours is narrower
+        """All of `data`. Raises `NotAvailable`."""
+        done, view = 0, memoryview(data)
+        if view.nbytes:
+            view = view.cast("B")
+        try:
+            while done < len(view):
+                done += super().write(view[done:])
+        except OSError as error:
+            raise NotAvailable(f"Cannot write {self._target}: {error.strerror}.") from error
+        return done
+
+
 class AtomicFile:
     """A binary file that appears under its name only when `commit` is called.
 
@@ -69,20 +91,22 @@ class AtomicFile:
         self.overwrite = overwrite
         self.part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
         try:
-            self.stream: BinaryIO = self.part.open("xb", buffering=0)
+            self.stream: BinaryIO = _Whole(self.part, target)
         except OSError as error:
             raise NotAvailable(f"Cannot write {target}: {error.strerror}.") from error
 
     def commit(self) -> None:
-        """Sync and give the file its name."""
+        """Sync and give the file its name. Raises `NotAvailable`, `AlreadyThere`."""
         self.finish()
         move_into_place(self.part, self.target, overwrite=self.overwrite)
 
     def finish(self) -> None:
         """Sync and close without naming: for several files that must appear together."""
         if not self.stream.closed:
-            self.stream.flush()
-            os.fsync(self.stream.fileno())
+            try:
+                os.fsync(self.stream.fileno())
+            except OSError as error:
+                raise NotAvailable(f"Cannot write {self.target}: {error.strerror}.") from error
             self.stream.close()
 
     def __enter__(self) -> AtomicFile:
