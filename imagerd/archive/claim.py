@@ -3,33 +3,34 @@
 
 from __future__ import annotations
 
-import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from imagerd.archive.hold import Hold, take_hold
 from imagerd.archive.identify import DiscIdentity, same_disc
+from imagerd.archive.stages import Control
+from imagerd.archive.world import Order, World
 from imagerd.base.config import Duplicates, Policy
-from imagerd.base.errors import WrongDisc
-from imagerd.catalog.catalog import Catalog
+from imagerd.base.errors import NotAvailable, WrongDisc
 from imagerd.catalog.describe import describe_disc
 from imagerd.catalog.records import Disc, Drive, Job, JobState
-from imagerd.catalog.states import ENDED
-from imagerd.recovery.workspace import is_busy
+from imagerd.catalog.states import OPEN
 
 _PATIENCE = 60.0  # seconds for a checkpoint of much dirty data
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A job to be worked on now. `resumed`: its workspace may hold what was read before."""
+    """A job to be worked on now, by whoever has `hold`, and nobody else."""
 
     job: Job
     disc: Disc
     workspace: Path
-    resumed: bool
+    hold: Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,88 +42,133 @@ class Declined:
     sentence: str
 
 
-def claim(
-    catalog: Catalog,
-    identity: DiscIdentity,
-    drive: Drive,
-    policy: Policy,
-    workspaces: Path,
-    *,
-    job_id: str | None = None,
-    again: bool = False,
-) -> Claimed | Declined:
-    """Find or make the job. With `job_id`, only that one: raises `WrongDisc` for another's disc."""
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """Who claims: for which disc, in which drive, and what may stop it."""
+
+    identity: DiscIdentity
+    drive: Drive
+    control: Control
+
+
+def claim(world: World, who: Claimant, order: Order) -> Claimed | Declined:
+    """Find or make the job. With `order.job`, only that one.
+
+    Raises `WrongDisc` if that is another disc's, `NotAvailable` if somebody else works on it,
+    `Interrupted` if it is to stop before there is a job.
+    """
+    catalog, identity = world.catalog, who.identity
     volume = identity.volume.volume_id if identity.volume is not None else None
     disc = catalog.discs.find_or_create(
         describe_disc(identity.fingerprint, identity.layout, volume)
     )
-    found = _the_one(catalog, job_id) if job_id is not None else _open_job(catalog, identity, drive)
-    if found is not None:
-        if found.disc is not None and not same_disc(found.disc.fingerprint, identity.fingerprint):
-            raise WrongDisc(
-                f"Job {found.id[:8]} is of another disc, {found.disc.name}; put that one in."
-            )
-        return _taken(catalog, found, disc, drive, workspaces, resumed=True)
-    job = catalog.jobs.create(policy=_plain(policy), drive_id=drive.id)
-    catalog.jobs.set_disc(job.id, disc.id)
-    earlier = () if again else catalog.images.of_disc(disc.fingerprint)
+    if order.job is not None:
+        return _taken(world, who, *_the_one(world, who, order.job), disc)
+    open_jobs = [job for job in catalog.jobs.open() if _is_of(job, identity)]
+    asked = next((job for job in open_jobs if job.state is JobState.WAITING), None)
+    for job in open_jobs:
+        if job is not asked and (hold := _free(world, who, job)) is not None:
+            return _taken(world, who, job, hold, disc)
+    return _new(world, who, order, disc, asked)
+
+
+def _new(
+    world: World, who: Claimant, order: Order, disc: Disc, asked: Job | None
+) -> Claimed | Declined:
+    """A new job, unless the archive has the disc and the policy wants it only once."""
+    policy = world.config.policy
+    who.control.check()
+    earlier = () if order.again else world.catalog.images.of_disc(disc.fingerprint)
     if earlier and policy.duplicates is not Duplicates.AGAIN:
-        sentence = f"The archive has this disc already, as {earlier[0].name}."
-        asks = policy.duplicates is Duplicates.ASK
-        state = JobState.WAITING if asks else JobState.SKIPPED
-        if asks:
-            sentence += f" `imagerctl retry {job.id[:8]}` images it again."
-        return Declined(catalog.jobs.set_state(job.id, state, error=sentence), disc, sentence)
-    return _taken(catalog, job, disc, drive, workspaces, resumed=False)
+        return _declined(world, who, disc, earlier[0].name, asked)
+    if asked is not None and (hold := _free(world, who, asked)) is not None:
+        return _taken(world, who, asked, hold, disc)
+    job_id = str(uuid.uuid4())
+    folder = world.workspaces / job_id
+    hold = take_hold(folder)
+    if hold is None:
+        raise NotAvailable(f"Another process works in {folder}.")
+    with hold.unless_kept():
+        job = world.catalog.jobs.create(
+            policy=_plain(policy),
+            drive_id=who.drive.id,
+            disc_id=disc.id,
+            workspace=str(folder),
+            job_id=job_id,
+            state=JobState.IDENTIFYING,
+        )
+    return Claimed(job, disc, folder, hold)
 
 
-def _taken(
-    catalog: Catalog, job: Job, disc: Disc, drive: Drive, workspaces: Path, *, resumed: bool
-) -> Claimed:
-    """Enter that `drive` works on `job` now."""
-    folder = Path(job.workspace) if job.workspace else workspaces / job.id
-    if job.disc is None:
-        catalog.jobs.set_disc(job.id, disc.id)
-    catalog.jobs.set_drive(job.id, drive.id)
-    catalog.jobs.set_workspace(job.id, str(folder))
-    if job.state is not JobState.IDENTIFYING:
-        if job.state in ENDED:
-            catalog.jobs.retry(job.id)
-        job = catalog.jobs.set_state(job.id, JobState.IDENTIFYING)
-    return Claimed(job, job.disc or disc, folder, resumed)
+def _declined(world: World, who: Claimant, disc: Disc, name: str, asked: Job | None) -> Declined:
+    """Record that the disc is not imaged again; a question that is open is not asked twice."""
+    policy = world.config.policy
+    sentence = f"The archive has this disc already, as {name}."
+    state = JobState.WAITING if policy.duplicates is Duplicates.ASK else JobState.SKIPPED
+    job_id = asked.id if asked is not None else str(uuid.uuid4())
+    if state is JobState.WAITING:
+        sentence += f" `imagerctl retry {job_id[:8]}` images it again."
+    if asked is None:
+        job = world.catalog.jobs.create(
+            policy=_plain(policy),
+            drive_id=who.drive.id,
+            disc_id=disc.id,
+            job_id=job_id,
+            state=state,
+            error=sentence,
+        )
+    elif state is JobState.WAITING:
+        job = world.catalog.jobs.set_drive(asked.id, who.drive.id)
+    else:
+        job = world.catalog.jobs.set_state(asked.id, state, error=sentence)
+    return Declined(job, disc, sentence)
 
 
-def _the_one(catalog: Catalog, job_id: str) -> Job:
-    return catalog.jobs.find(job_id)
+def _taken(world: World, who: Claimant, job: Job, hold: Hold, disc: Disc) -> Claimed:
+    """Enter that work on `job` begins, in this drive."""
+    folder = _folder(world, job)
+    with hold.unless_kept():
+        job = world.catalog.jobs.take(
+            job.id, disc_id=disc.id, drive_id=who.drive.id, workspace=str(folder)
+        )
+    return Claimed(job, job.disc or disc, folder, hold)
 
 
-def _open_job(catalog: Catalog, identity: DiscIdentity, drive: Drive) -> Job | None:
-    """The oldest open job of this disc that nobody works on; two copies may be read at once.
+def _the_one(world: World, who: Claimant, job_id: str) -> tuple[Job, Hold]:
+    """The job that was ordered, and its lock."""
+    job = world.catalog.jobs.find(job_id)
+    if job.disc is not None and not _is_of(job, who.identity):
+        raise WrongDisc(f"Job {job.id[:8]} is of another disc, {job.disc.name}; put that one in.")
+    hold = take_hold(_folder(world, job), _PATIENCE, who.control.wants_to_stop)
+    if hold is None:
+        raise NotAvailable(f"Another process works on job {job.id[:8]}; wait for it or stop it.")
+    return job, hold
+
+
+def _free(world: World, who: Claimant, job: Job) -> Hold | None:
+    """The lock of an open job, if nobody works on it and it still is open.
 
     A worker that lost its daemon may still be writing its checkpoint: of a job that was begun in
-    this very drive it is waited for.
+    this very drive it is waited for. Another drive's is let alone: two copies of a disc may be
+    read at once.
     """
-    for job in catalog.jobs.open():
-        if job.disc is None or job.state is JobState.WAITING:
-            continue
-        if not same_disc(job.disc.fingerprint, identity.fingerprint):
-            continue
-        ours = job.drive is not None and job.drive.id == drive.id
-        if job.workspace is None or _comes_free(Path(job.workspace), _PATIENCE if ours else 0.0):
-            return job
-    return None
+    ours = job.drive is not None and job.drive.id == who.drive.id
+    hold = take_hold(_folder(world, job), _PATIENCE if ours else 0.0, who.control.wants_to_stop)
+    if hold is not None and world.catalog.jobs.get(job.id).state not in OPEN:
+        hold.close()
+        return None
+    return hold
 
 
-def _comes_free(workspace: Path, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while is_busy(workspace):
-        if time.monotonic() >= end:
-            return False
-        time.sleep(0.1)
-    return True
+def _folder(world: World, job: Job) -> Path:
+    return Path(job.workspace) if job.workspace else world.workspaces / job.id
 
 
-def _plain(value: msgspec.Struct) -> Mapping[str, object]:
+def _is_of(job: Job, identity: DiscIdentity) -> bool:
+    return job.disc is not None and same_disc(job.disc.fingerprint, identity.fingerprint)
+
+
+def _plain(policy: Policy) -> Mapping[str, object]:
     """A structure as the JSON object that the catalog keeps."""
-    table: dict[str, object] = msgspec.to_builtins(value)
+    table: dict[str, object] = msgspec.to_builtins(policy)
     return table

@@ -3,8 +3,8 @@
 
 The files are made in ``ARCHIVE/.incoming/JOB`` and get their folder by one rename. What is needed
 to enter them into the catalog is written into the job's workspace before that rename, so a process
-that is killed at any instant leaves a job that can be finished: `resume_publication` tells how far
-it was. What is deleted here is only ever our own unfinished or superseded work.
+that is killed at any instant leaves a job that can be finished: `remembered` tells how far it was.
+What is deleted here is only ever our own unfinished or superseded work.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from imagerd.recovery.job import LayoutRecord
 INCOMING = ".incoming"
 _RECORD = "publication.json"
 _READ = 4 << 20
+_TRIES = 10
 
 
 class FileDigests(msgspec.Struct, frozen=True):
@@ -67,16 +68,40 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     verified: datetime
 
 
-def fresh_staging(archive: Path, job: str) -> Path:
-    """An empty folder for the files of `job`; what an interrupted writing left there is cleared."""
+@contextlib.contextmanager
+def fresh_staging(archive: Path, job: str) -> Iterator[Path]:
+    """An empty folder for the files of `job`; what an interrupted writing left there is cleared.
+
+    If the block ends early, what is in it is cleared, too.
+    """
     staging = archive / INCOMING / job
     try:
         if staging.exists():
             shutil.rmtree(staging)
-        staging.mkdir(parents=True)
+        _make(staging)
     except OSError as error:
         raise NotAvailable(f"Cannot write into {archive}: {error.strerror}.") from error
-    return staging
+    try:
+        yield staging
+    except BaseException:
+        discard_staging(staging)
+        raise
+
+
+def _make(staging: Path) -> None:
+    """Another job that ends may remove the folder of all just when we are to use it."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(FileNotFoundError):
+            staging.mkdir(parents=True)
+            return
+    staging.mkdir(parents=True)
+
+
+def discard_staging(staging: Path) -> None:
+    """Remove a staging folder and, if it was the last, the folder of all of them."""
+    shutil.rmtree(staging, ignore_errors=True)
+    with contextlib.suppress(OSError):  # others may be at work there
+        staging.parent.rmdir()
 
 
 def read_back(files: tuple[WrittenFile, ...]) -> Task[datetime]:
@@ -123,16 +148,28 @@ def remember(workspace: Path, publication: Publication) -> None:
 
 
 def remembered(workspace: Path) -> Publication | None:
-    """The publication that was under way when the job was interrupted, if its files are there."""
+    """The publication that was under way when the job was interrupted, if its files are there.
+
+    Whether they are in the catalog already, the caller must ask there.
+    """
     try:
         raw = (workspace / _RECORD).read_bytes()
     except FileNotFoundError:
         return None
-    publication = msgspec.json.decode(raw, type=Publication)
-    folder, staging = Path(publication.folder), Path(publication.staging)
-    if (folder / publication.main).exists() or (staging / publication.main).exists():
-        return publication
-    return None
+    try:
+        publication = msgspec.json.decode(raw, type=Publication)
+    except msgspec.MsgspecError:  # of another version: the image is written again
+        return None
+    here = any(_holds(Path(p), publication) for p in (publication.staging, publication.folder))
+    return publication if here else None
+
+
+def _holds(folder: Path, publication: Publication) -> bool:
+    """Whether all files are there in their size."""
+    try:
+        return all((folder / f.name).stat().st_size == f.size for f in publication.files)
+    except OSError:
+        return False
 
 
 def forget(workspace: Path) -> None:

@@ -44,7 +44,12 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How it ended: `image` is the main file, `bad` the sectors that are filling or doubtful."""
+    """How it ended: `image` is the main file, `bad` the sectors that are filling or doubtful.
+
+    `lost`: the disc or the drive went away under the work, so what is there now must be looked at
+    anew. `needs_space`: it goes on when so many bytes more than the configured minimum are free in
+    the archive; None if it does not wait for space.
+    """
 
     state: JobState
     sentence: str
@@ -54,6 +59,8 @@ class Outcome:
     bad: int = 0
     exit_code: ExitCode = ExitCode.OK
     notes: tuple[str, ...] = ()
+    lost: bool = False
+    needs_space: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,15 @@ class Control:
     """How the world outside reaches a running job. `stop` is asked often and must be quick."""
 
     stop: Callable[[], Stop] = field(default=lambda: Stop.NO)
+
+    def wants_to_stop(self) -> bool:
+        """Whether there is any reason to stop."""
+        return self.stop() is not Stop.NO
+
+    def check(self) -> None:
+        """Raise `Interrupted` if there is."""
+        if (stop := self.stop()) is not Stop.NO:
+            raise Interrupted(stop)
 
 
 Way: TypeAlias = Generator[Stage, None, T]
@@ -75,8 +91,8 @@ def staged(
     """
     try:
         while True:
-            if control is not None and (stop := control.stop()) is not Stop.NO:
-                raise Interrupted(stop)
+            if control is not None:
+                control.check()
             yield stage(next(task))
     except StopIteration as stop:
         result: T = stop.value
@@ -98,8 +114,9 @@ def follow(way: Way[T], show: Callable[[Stage], None]) -> T:
 
 
 class Interrupted(Exception):  # not an error: control flow within this room
-    """Raised between two steps of writing when `Control` says stop."""
+    """Raised between two steps when `Control` says stop; `needs_space` as in `Outcome`."""
 
-    def __init__(self, stop: Stop) -> None:
+    def __init__(self, stop: Stop, needs_space: int = 0) -> None:
         super().__init__(stop.value)
         self.stop = stop
+        self.needs_space = needs_space

@@ -6,7 +6,7 @@ from __future__ import annotations
 import signal
 import time
 
-from imagerd.archive.stages import Stop
+from imagerd.archive.stages import Interrupted, Stop
 from imagerd.base.config import Config
 from imagerd.base.space import free_bytes
 
@@ -41,7 +41,20 @@ class Signals:
             self._wanted = stop
 
 
-def has_space(config: Config) -> bool:
-    """Whether the disks of archive and workspaces may take more."""
-    folders = (config.archive.folder, config.daemon.state)
-    return all(free_bytes(folder) >= config.archive.minimum_free for folder in folders)
+def has_space(config: Config, extra: int = 0) -> bool:
+    """Whether the disks of archive and workspaces may take more, the archive's `extra` bytes."""
+    least = config.archive.minimum_free
+    return (
+        free_bytes(config.archive.folder) >= least + extra
+        and free_bytes(config.daemon.state) >= least
+    )
+
+
+def require_space(config: Config, size: int) -> None:
+    """Raise `Interrupted` if the archive has no room for `size` bytes more.
+
+    It is asked before an image is written: to find out when it is half written would take time,
+    and what is cleared away then would look like space that has come back.
+    """
+    if not has_space(config, size):
+        raise Interrupted(Stop.SPACE, size)

@@ -33,4 +33,11 @@ class World:
 
     def settings(self, drive: DriveIdentity) -> DriveConfig:
         """What the configuration says of a drive, by serial number, address or short name."""
-        return self.config.drive(drive.serial, drive.address, Path(drive.address).name)
+        return self.config.drive(drive.serial, drive.address, drive_name(drive.address))
+
+
+def drive_name(address: str) -> str:
+    """The short name of a drive: ``sr0`` of /dev/sr0, ``demo`` of virtual:/run/…/demo.sock."""
+    if address.startswith("virtual:"):
+        return Path(address.removeprefix("virtual:")).stem
+    return Path(address).name

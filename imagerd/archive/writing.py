@@ -10,7 +10,7 @@ from pathlib import Path
 from imagerd.archive.identify import DiscIdentity
 from imagerd.archive.naming import fields_of, fill_template, free_folder
 from imagerd.archive.output import choose_output
-from imagerd.archive.publish import FileDigests, Publication, fresh_staging, read_back
+from imagerd.archive.publish import FileDigests, Publication, fresh_staging, read_back, remember
 from imagerd.archive.sidecars import write_sidecars
 from imagerd.archive.tap import Tap
 from imagerd.archive.world import World
@@ -37,33 +37,36 @@ class Subject:
 
 
 def write_publication(work: Workspace, subject: Subject, world: World) -> Task[Publication]:
-    """Write and prove the files of the image in a staging folder."""
+    """Write and prove the files of the image in a staging folder, and remember them for the job."""
     policy = world.config.policy
     refined = refine(work)
     source, notes = _corrected(WorkSource(work, refined.layout), subject.read_offset)
     choice = yield from choose_output(source, policy.output)
     folder = _folder(subject, world)
-    staging = fresh_staging(world.config.archive.folder, subject.job)
-    tap = Tap(source)
-    fill = bytes([work.job.fill])
-    options = WriteOptions(split_tracks=policy.split_tracks, fill=fill)
-    written = yield from write_image(tap, staging / f"{folder.name}{choice.suffix}", options)
-    others = write_sidecars(work, tap, refined, written, sub=policy.keep_subchannel)
-    verified = yield from read_back((*written.files, *others))
-    return Publication(
-        staging=str(staging),
-        folder=str(folder),
-        container=written.format,
-        main=written.target.name,
-        layout=LayoutRecord.of(refined.layout),
-        files=[FileDigests.of(f.path.name, f.digests) for f in (*written.files, *others)],
-        tracks=[FileDigests.of(str(t.number), t.digests) for t in written.tracks],
-        reason=choice.reason,
-        notes=[*refined.findings, *notes, *written.left_out],
-        fill=f"bytes {work.job.fill:#04x}, silence in audio" if written.bad else None,
-        read_offset=subject.read_offset,
-        verified=verified,
-    )
+    with fresh_staging(world.config.archive.folder, subject.job) as staging:
+        target = staging / f"{folder.name}{choice.suffix}"
+        tap = Tap(source)
+        options = WriteOptions(split_tracks=policy.split_tracks, fill=bytes([work.job.fill]))
+        written = yield from write_image(tap, target, options)
+        others = write_sidecars(work, tap, refined, written, sub=policy.keep_subchannel)
+        files = (*written.files, *others)
+        verified = yield from read_back(files)
+        publication = Publication(
+            staging=str(staging),
+            folder=str(folder),
+            container=written.format,
+            main=written.target.name,
+            layout=LayoutRecord.of(refined.layout),
+            files=[FileDigests.of(file.path.name, file.digests) for file in files],
+            tracks=[FileDigests.of(str(t.number), t.digests) for t in written.tracks],
+            reason=choice.reason,
+            notes=[*refined.findings, *notes, *written.left_out],
+            fill=f"bytes {work.job.fill:#04x}, silence in audio" if written.bad else None,
+            read_offset=subject.read_offset,
+            verified=verified,
+        )
+        remember(work.folder, publication)
+    return publication
 
 
 def _corrected(source: WorkSource, offset: int | None) -> tuple[SectorSource, tuple[str, ...]]:

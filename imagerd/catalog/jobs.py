@@ -28,10 +28,17 @@ class Jobs:
         *,
         policy: JsonObject,
         drive_id: int | None = None,
+        disc_id: int | None = None,
         workspace: str | None = None,
         job_id: str | None = None,
+        state: JobState = JobState.QUEUED,
+        error: str | None = None,
     ) -> Job:
-        """A new job, queued; with an id of its own, or the UUID given."""
+        """A new job; with an id of its own, or the UUID given.
+
+        A `state` other than queued is reached in the same transaction, with the sentence `error`:
+        a crash never leaves a job that is half begun.
+        """
         row = JobRow(
             id=job_id or str(uuid.uuid4()),
             state=JobState.QUEUED.value,
@@ -42,9 +49,12 @@ class Jobs:
         )
         with self._database.write() as session:
             row.drive = session.get(DriveRow, drive_id) if drive_id is not None else None
+            row.disc = session.get(DiscRow, disc_id) if disc_id is not None else None
             session.add(row)
             log(session, "job-created", f"job:{row.id}")
             session.flush()
+            if state is not JobState.QUEUED:
+                change_state(session, row, state, error)
             return rows.job_of(row)
 
     def get(self, job_id: str) -> Job:
@@ -92,6 +102,26 @@ class Jobs:
             if JobState(row.state) not in states.RETRYABLE:
                 raise BadInput(f"Job {job_id} is {row.state}: there is nothing to try again.")
             change_state(session, row, JobState.QUEUED, None)
+            return rows.job_of(row)
+
+    def take(self, job_id: str, *, disc_id: int, drive_id: int, workspace: str) -> Job:
+        """Begin work on a job, new, open or ended: it is identifying then, in that drive.
+
+        The disc stays the one that it had, if it had one. Raises `BadInput` for one that is done.
+        """
+        with self._database.write() as session:
+            row = _row(session, job_id, self._database.name)
+            before = JobState(row.state)
+            if before is JobState.DONE:
+                raise BadInput(f"Job {job_id} is done: there is nothing to try again.")
+            row.disc = row.disc or session.get_one(DiscRow, disc_id)
+            row.drive = session.get_one(DriveRow, drive_id)
+            row.workspace = workspace
+            if before in states.ENDED:
+                change_state(session, row, JobState.QUEUED, None)
+            if before is not JobState.IDENTIFYING:
+                change_state(session, row, JobState.IDENTIFYING, None)
+            session.flush()
             return rows.job_of(row)
 
     def set_disc(self, job_id: str, disc_id: int) -> Job:

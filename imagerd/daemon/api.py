@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -64,7 +65,12 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 def application(daemon: Operations) -> Starlette:
     """The ASGI application."""
-    return Starlette(routes=[*_drive_routes(daemon), *_job_routes(daemon), *_rig_routes(daemon)])
+    app = Starlette(
+        routes=[*_drive_routes(daemon), *_job_routes(daemon), *_rig_routes(daemon)],
+        exception_handlers={HTTPException: _no_such_call, Exception: _bug},
+    )
+    app.router.redirect_slashes = False  # a client of ours follows nothing
+    return app
 
 
 def _drive_routes(daemon: Operations) -> list[Route]:
@@ -161,6 +167,18 @@ def _route(path: str, handler: Handler, method: str) -> Route:
     return Route(path, guarded, methods=[method])
 
 
+async def _no_such_call(request: Request, error: Exception) -> Response:
+    """No route, or another method of it."""
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    said = f"imagerd knows no {request.method} {request.url.path}; see its version."
+    return _refused(status, said, ExitCode.OPERATOR)
+
+
+async def _bug(_: Request, error: Exception) -> Response:
+    """What nobody expected; the server logs it with its traceback."""
+    return _refused(500, f"A bug of imagerd: {error!r}; see its journal.", ExitCode.INTERNAL)
+
+
 def _json(value: object) -> Response:
     return Response(msgspec.json.encode(value), media_type="application/json")
 
@@ -175,7 +193,11 @@ def _refusal(error: ImagerdError) -> Response:
         status = 409
     else:
         _log.error("bug: %s", error)
-    body = msgspec.json.encode(Refusal(error=str(error), exit_code=ExitCode(error.exit_code)))
+    return _refused(status, str(error), error.exit_code)
+
+
+def _refused(status: int, sentence: str, exit_code: ExitCode) -> Response:
+    body = msgspec.json.encode(Refusal(error=sentence, exit_code=exit_code))
     return Response(body, status, media_type="application/json")
 
 

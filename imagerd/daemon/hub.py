@@ -33,18 +33,21 @@ class Hub:
         self._queues: set[asyncio.Queue[Notice | None]] = set()
 
     def publish(self, item: Notice) -> None:
-        """Give `item` to every listener; one that is too slow loses its oldest notices."""
+        """Give `item` to every listener.
+
+        One that is too slow loses what it has not heard yet, and is told so by ``lagged``.
+        """
         for listener in self._queues:
             if listener.full():
-                with contextlib.suppress(asyncio.QueueEmpty):
-                    listener.get_nowait()
+                _empty(listener)
+                listener.put_nowait(notice("lagged"))
             listener.put_nowait(item)
 
     def close(self) -> None:
         """End every stream."""
         for listener in self._queues:
             if listener.full():
-                listener.get_nowait()
+                _empty(listener)
             listener.put_nowait(None)
 
     async def listen(self) -> AsyncIterator[Notice]:
@@ -56,3 +59,9 @@ class Hub:
                 yield item
         finally:
             self._queues.discard(listener)
+
+
+def _empty(listener: asyncio.Queue[Notice | None]) -> None:
+    with contextlib.suppress(asyncio.QueueEmpty):
+        while True:
+            listener.get_nowait()

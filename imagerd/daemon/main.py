@@ -28,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         format=_format(),
         stream=sys.stderr,
     )
+    if not options.verbose:
+        for library in ("alembic", "uvicorn"):
+            logging.getLogger(library).setLevel(logging.WARNING)
     try:
         _serve(options.config)
     except ImagerdError as error:

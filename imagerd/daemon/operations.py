@@ -8,7 +8,10 @@ import os
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
+import msgspec
+
 from imagerd import __version__
+from imagerd.archive.world import drive_name
 from imagerd.base.errors import BadInput
 from imagerd.base.space import free_bytes
 from imagerd.catalog.catalog import Catalog
@@ -28,7 +31,6 @@ from imagerd.daemon.protocol import (
 )
 from imagerd.daemon.rig import Rig
 from imagerd.daemon.scheduler import Scheduler
-from imagerd.daemon.slots import drive_name
 
 _MOST_JOBS = 500
 
@@ -102,8 +104,13 @@ class Desk:
             raise BadInput(f"Job {found.id[:8]} is at work.")
         if found.state not in OPEN | RETRYABLE:
             raise BadInput(f"Job {found.id[:8]} is {found.state}: there is nothing to try again.")
-        self._scheduler.retry(found.id, found.drive.address if found.drive else "")
-        return self._view(found)
+        if self._scheduler.retry(found.id, found.drive.address if found.drive else ""):
+            return self._view(found)
+        if found.state in RETRYABLE:
+            found = await asyncio.to_thread(self._catalog.jobs.retry, found.id)
+        return msgspec.structs.replace(
+            self._view(found), sentence="It is taken up as soon as its disc is in a drive."
+        )
 
     async def events(self) -> AsyncIterator[Notice]:
         """The status now, then what happens."""

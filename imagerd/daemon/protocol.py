@@ -158,6 +158,8 @@ class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
     """One line that a worker process prints for its daemon.
 
     `kind`: drive (model and serial), claimed (the disc is known, `job` is its id), progress, ended.
+    `needs_space`: the job goes on when the archive has `space` bytes more than the configured
+    minimum. `lost`: disc or drive went away under the work.
     """
 
     kind: str
@@ -172,5 +174,7 @@ class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
     bad: int = 0
     exit_code: int = 0
     needs_space: bool = False
+    space: int = 0
+    lost: bool = False
     ejected: bool = False
     progress: JobProgress | None = None

@@ -9,22 +9,25 @@ what they report.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from imagerd.archive.watchful import has_space
+from imagerd.archive.world import drive_name
 from imagerd.base.config import Config
 from imagerd.base.errors import MediumError, NotAvailable, OperatorError
-from imagerd.base.space import free_bytes
 from imagerd.daemon.hub import Hub, notice
-from imagerd.daemon.protocol import WorkerReport
+from imagerd.daemon.protocol import JobView, WorkerReport
 from imagerd.daemon.slots import Slot
-from imagerd.daemon.workers import Worker, WorkerEnd, WorkerOrder
+from imagerd.daemon.stint import Stint, Survivors
+from imagerd.daemon.workers import WorkerOrder
 from imagerd.devices.watch import DriveEvent, EventKind
 
-_CRASHES_IN_A_ROW = 5  # without progress between them
-_BACKOFF_SECONDS = 0.2
+_log = logging.getLogger(__name__)
+_LOSSES_IN_A_ROW = 5  # of a disc or drive, without progress between them
 
 
 class Holder(Protocol):
@@ -47,7 +50,7 @@ class Surroundings:
     hub: Hub
     holder: Holder
     eject: Callable[[str], Awaitable[None]]  # by address; raises ImagerdError
-    pause_job: Callable[[str, str], Awaitable[None]]  # job id, sentence: after crashes
+    survivors: Survivors
 
 
 class Scheduler:
@@ -56,6 +59,7 @@ class Scheduler:
     def __init__(self, world: Surroundings) -> None:
         self._world = world
         self._slots: dict[str, Slot] = {}
+        self._stints: dict[str, Stint] = {}  # by address
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._reserved: dict[str, str] = {}  # by the drive as the loader's table has it
@@ -92,6 +96,7 @@ class Scheduler:
                 self._medium_in(slot)
             case EventKind.MEDIUM_OUT:
                 slot.loaded = slot.needs_space = False
+                slot.space, slot.order = 0, None
             case EventKind.EJECT_REQUEST:
                 self._eject_requested(slot)
         self._tell(slot)
@@ -124,15 +129,22 @@ class Scheduler:
         if slot.working or self._stopping or not slot.enabled:
             return
         config = self._world.config
-        if free_bytes(config.archive.folder) < config.archive.minimum_free:
+        if not has_space(config, slot.space):
             slot.needs_space = True
+            slot.order = slot.order if job is None else (job, again)
             slot.sentence = f"Waiting for free space in {config.archive.folder}."
             return
-        slot.working, slot.needs_space, slot.sentence = True, False, ""
-        if job is None:
-            slot.job = None
-        order = WorkerOrder(slot.address, config.file, job, again)
-        self._spawn(self._work(slot, order))
+        slot.working, slot.needs_space, slot.space, slot.sentence = True, False, 0, ""
+        slot.order = None
+        slot.job = None if job is None else JobView(id=job, state="queued", drive=slot.name)
+        stint = Stint(
+            slot,
+            WorkerOrder(slot.address, config, job, again),
+            config.daemon.watchdog_seconds,
+            self._world.survivors,
+            lambda report: self._reported(slot, report),
+        )
+        self._spawn(self._work(slot, stint))
 
     async def eject(self, name: str) -> Slot:
         """Open the tray of a drive that is not at work."""
@@ -145,31 +157,38 @@ class Scheduler:
     def cancel(self, job: str) -> bool:
         """Ask the worker of `job` to end it; False if none works on it."""
         slot = self.slot_of_job(job)
-        if slot is None or slot.worker is None:
+        stint = self._stints.get(slot.address) if slot is not None else None
+        if stint is None:
             return False
-        slot.worker.cancel()
+        stint.cancel()
         return True
 
-    def retry(self, job: str, drive: str) -> None:
-        """Take `job` up again in the drive that it was in, or in the only one with a disc."""
-        loaded = [s for s in self.slots if s.loaded and not s.working]
+    def retry(self, job: str, drive: str) -> bool:
+        """Take `job` up again in the drive that it was in, or in the only one with a disc.
+
+        False if there is none: then it must wait for its disc.
+        """
+        loaded = [s for s in self.slots if s.loaded and s.enabled and not s.working]
         slot = next((s for s in loaded if drive in (s.name, s.address)), None)
-        if slot is None:
-            if len(loaded) != 1:
-                raise OperatorError(f"Put the disc of job {job[:8]} into a drive, then retry.")
+        if slot is None and len(loaded) == 1:
             slot = loaded[0]
+        if slot is None or self._stopping:
+            return False
         self.begin(slot, job, again=True)
+        return True
 
     def space_may_be_back(self) -> None:
         """Begin what waited for space; called now and then."""
         for slot in self.slots:
             if slot.needs_space and slot.loaded:
-                self.begin(slot)
+                job, again = slot.order or (None, False)
+                self.begin(slot, job, again=again)
 
     def reconfigure(self, world: Surroundings) -> None:
         """Use another configuration from the next job on."""
         self._world = world
         for slot in self._slots.values():
+            slot.space = 0
             slot.enabled = self._enabled(slot.address)
             idle = slot.enabled and slot.loaded and not slot.working and slot.job is None
             if idle and self._reserved_for(slot) is None:
@@ -179,47 +198,45 @@ class Scheduler:
     async def stop(self) -> None:
         """Let every worker checkpoint, and wait for them."""
         self._stopping = True
-        workers = [slot.worker for slot in self._slots.values() if slot.worker is not None]
-        await asyncio.gather(*(worker.stop() for worker in workers))
+        await asyncio.gather(*(stint.stop() for stint in self._stints.values()))
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _work(self, slot: Slot, order: WorkerOrder) -> None:
-        """Run workers for one disc until one of them ends its job."""
+    async def _work(self, slot: Slot, stint: Stint) -> None:
+        """Work on one disc until its job ends, and see to what is left of it."""
         self._world.holder.hold(slot.address)
-        out = False
+        self._stints[slot.address] = stint
+        anew = False
         try:
-            end = await self._until_it_ends(slot, order)
-            out = end.report is not None and end.report.ejected
-            if end.crashed and slot.job is not None and not self._stopping:
-                sentence = "The worker died several times in a row; see the journal."
-                await self._world.pause_job(slot.job.id, sentence)
-                slot.sentence = sentence
-            slot.last = end.report
-            slot.needs_space = end.report is not None and end.report.needs_space
+            report = slot.last = await stint.run()
+            if report is not None:
+                slot.needs_space, slot.space = report.needs_space, report.space
+                anew = report.ejected or self._look_anew(slot, report)
         finally:
-            slot.working, slot.worker = False, None
+            del self._stints[slot.address]
+            slot.working = False
             slot.cycles += 1
-            self._world.holder.release(slot.address, medium_out=out)
+            self._world.holder.release(slot.address, medium_out=anew)
         await self._afterwards(slot)
 
-    async def _until_it_ends(self, slot: Slot, order: WorkerOrder) -> WorkerEnd:
-        crashes, reached = 0, -1
-        while True:
-            slot.worker = await Worker.start(order, self._world.config.daemon.watchdog_seconds)
-            if self._stopping:
-                slot.worker.checkpoint()
-            end = await slot.worker.follow(lambda report: self._reported(slot, report))
-            slot.worker = None
-            done = slot.job.progress.done if slot.job and slot.job.progress else -1
-            crashes = 0 if done > reached else crashes + 1
-            reached = max(reached, done)
-            if not end.crashed or self._stopping or crashes >= _CRASHES_IN_A_ROW:
-                return end
-            await asyncio.sleep(_BACKOFF_SECONDS * 2**crashes)
+    def _look_anew(self, slot: Slot, report: WorkerReport) -> bool:
+        """Whether what is in the drive now counts as just put in, as the work has lost its disc.
+
+        A drive that loses it again and again without getting any further is left alone.
+        """
+        if not report.lost:
+            slot.losses = 0
+            return False
+        slot.losses = 1 if slot.done > slot.reached else slot.losses + 1
+        slot.reached = slot.done
+        if slot.losses < _LOSSES_IN_A_ROW:
+            return True
+        slot.losses = 0
+        return False
 
     async def _afterwards(self, slot: Slot) -> None:
         """Open the tray if the button was pressed meanwhile; forget a drive that is gone."""
-        if slot.eject_wanted and not slot.lost:
+        ejected = slot.last is not None and slot.last.ejected
+        if slot.eject_wanted and not slot.lost and not ejected:
             await self._eject_quietly(slot)
         slot.eject_wanted = False
         if slot.lost:
@@ -268,7 +285,7 @@ class Scheduler:
         return Slot(address, enabled=self._enabled(address))
 
     def _enabled(self, address: str) -> bool:
-        return self._world.config.drive(address, Path(address).name).enabled
+        return self._world.config.drive(address, drive_name(address)).enabled
 
     def _tell(self, slot: Slot) -> None:
         self._world.hub.publish(notice("drive", drive=slot.view()))
@@ -276,7 +293,13 @@ class Scheduler:
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _log.error("a bug ended the work on a disc", exc_info=error)
 
 
 def _means(name: str, slot: Slot) -> bool:

@@ -10,16 +10,18 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 
+import msgspec
 import uvicorn
 
 from imagerd.archive.sweep import pause_interrupted, sweep
 from imagerd.archive.world import World
 from imagerd.base.config import Config, load_config
-from imagerd.base.errors import ImagerdError
+from imagerd.base.errors import ImagerdError, NotAvailable
 from imagerd.base.notify import Notifier
 from imagerd.catalog.catalog import Catalog
-from imagerd.catalog.records import JobState
+from imagerd.daemon.aftermath import survivors
 from imagerd.daemon.api import application
 from imagerd.daemon.hub import Hub, notice
 from imagerd.daemon.listener import listening, sole_daemon
@@ -48,8 +50,11 @@ class _Server(uvicorn.Server):
 def serve(config: Config) -> None:
     """Run until SIGTERM or SIGINT. Raises `OperatorError` if it cannot even start."""
     loader_configs(config)  # a wrong table is told before anything is touched
-    config.archive.folder.mkdir(parents=True, exist_ok=True)
-    config.daemon.state.mkdir(parents=True, exist_ok=True)
+    for folder in (config.archive.folder, config.daemon.state):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise NotAvailable(f"Cannot make the folder {folder}: {error.strerror}.") from error
     with (
         sole_daemon(config.daemon.runtime),
         Catalog.open(config.catalog.url) as catalog,
@@ -129,7 +134,7 @@ class Service:
         """Read the configuration again; running jobs keep theirs, a wrong file changes nothing."""
         self._notifier.reloading()
         try:
-            config = load_config(self._config.file)
+            config = _with_places_of(self._config, load_config(self._config.file))
             self._loaders.reconfigure(config)
         except ImagerdError as error:
             _log.error("the configuration stays as it was: %s", error)
@@ -140,7 +145,8 @@ class Service:
         self._notifier.ready(self._sentence())
 
     def _surroundings(self, config: Config) -> Surroundings:
-        return Surroundings(config, self._hub, self._watcher, self._eject, self._pause_job)
+        world = World(config, self._catalog)
+        return Surroundings(config, self._hub, self._watcher, self._eject, survivors(world))
 
     async def _hear(self) -> None:
         async for event in self._watcher.events():
@@ -164,12 +170,21 @@ class Service:
         await asyncio.to_thread(eject)
         self._watcher.look_soon(address)
 
-    async def _pause_job(self, job: str, sentence: str) -> None:
-        await asyncio.to_thread(self._catalog.jobs.set_state, job, JobState.PAUSED, error=sentence)
-
     def _tell_loader(self, loader: LoaderView) -> None:
         self._hub.publish(notice("loader", loader=loader))
 
     def _sentence(self) -> str:
         working = sum(slot.working for slot in self._scheduler.slots)
         return f"{len(self._scheduler.slots)} drives, {working} at work"
+
+
+def _with_places_of(before: Config, after: Config) -> Config:
+    """`after`, but where a running daemon lives: that is bound to its start."""
+    fixed = msgspec.structs.replace(
+        before.daemon,
+        poll_seconds=after.daemon.poll_seconds,
+        watchdog_seconds=after.daemon.watchdog_seconds,
+    )
+    if (fixed, before.catalog) != (after.daemon, after.catalog):
+        _log.warning("folders, socket and catalog stay as they are until imagerd is started anew")
+    return replace(after, daemon=fixed, catalog=before.catalog)

@@ -4,19 +4,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
+from imagerd.archive.world import drive_name
 from imagerd.daemon.protocol import DriveState, DriveView, JobView, WorkerReport
-from imagerd.daemon.workers import Worker
-
-
-def drive_name(address: str) -> str:
-    """The short name of a drive: ``sr0`` of /dev/sr0, ``demo`` of virtual:/run/…/demo.sock."""
-    if address.startswith("virtual:"):
-        return Path(address.removeprefix("virtual:")).stem
-    return Path(address).name
 
 
 @dataclass(slots=True)
@@ -27,16 +19,20 @@ class Slot:
     enabled: bool = True
     loaded: bool = False
     lost: bool = False
-    worker: Worker | None = None
     working: bool = False
     eject_wanted: bool = False
     needs_space: bool = False
+    space: int = 0  # bytes above the configured minimum that the archive must have to go on
+    order: tuple[str, bool] | None = None  # the job ordered, and whether again, that waits for it
     model: str = ""
     serial: str = ""
     sentence: str = ""
     job: JobView | None = None
     cycles: int = 0  # how often work in this drive has ended
     last: WorkerReport | None = None  # how it ended the last time; None if the worker died
+    done: int = 0  # sectors, when the last reading was heard of
+    losses: int = 0  # how often in a row work lost its disc or drive
+    reached: int = 0  # sectors done at the last loss
 
     @property
     def name(self) -> str:
@@ -71,6 +67,8 @@ class Slot:
         self.model = report.model or self.model
         self.serial = report.serial or self.serial
         self.sentence = report.sentence or self.sentence
+        if report.progress is not None and report.progress.stage == "reading":
+            self.done = report.progress.done
         if report.job is None:
             return
         known = self.job if self.job is not None and self.job.id == report.job else None

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from imagerd.daemon.slots import drive_name
+from imagerd.archive.world import drive_name
 from imagerd.devices.drive import OpticalDrive
 from imagerd.devices.sense import DriveStatus
 from imagerd.devices.transport import open_transport

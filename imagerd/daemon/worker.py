@@ -3,6 +3,8 @@
 
 ``python -m imagerd.daemon.worker --drive ADDRESS [--config FILE] [--job ID] [--again]``
 
+With ``--config -`` it works by the configuration that its daemon hands over on standard input.
+
 SIGTERM: stop after a checkpoint, the job stays open. SIGUSR1: stop and cancel the job. When the
 daemon that started it dies, it stops as for SIGTERM.
 """
@@ -23,19 +25,22 @@ import msgspec
 from imagerd.archive.eject import eject_by_policy
 from imagerd.archive.run import archive_disc
 from imagerd.archive.stages import Control, Outcome, Stage, follow
-from imagerd.archive.watchful import Signals, has_space
+from imagerd.archive.watchful import Signals
 from imagerd.archive.world import Order, World
 from imagerd.base.config import Config, load_config
 from imagerd.base.errors import ImagerdError, MediumError, OperatorError
 from imagerd.catalog.catalog import Catalog
 from imagerd.catalog.records import JobState
+from imagerd.daemon.handover import unpack_config
 from imagerd.daemon.protocol import JobProgress, WorkerReport
 from imagerd.daemon.rate import Rate
+from imagerd.daemon.reports import ended_report
 from imagerd.devices.drive import OpticalDrive
 from imagerd.devices.transport import open_transport
 
 _PR_SET_PDEATHSIG = 1
 _REPORT_SECONDS = 0.2
+_HANDED_OVER = Path("-")
 
 
 class Reporter:
@@ -83,23 +88,6 @@ class Reporter:
             budget_left=stage.budget_left,
         )
 
-    def ended(self, outcome: Outcome, *, needs_space: bool, ejected: bool) -> None:
-        """The last report."""
-        self.say(
-            WorkerReport(
-                kind="ended",
-                job=outcome.job,
-                name=outcome.name,
-                state=outcome.state.value,
-                sentence=outcome.sentence,
-                image=str(outcome.image) if outcome.image is not None else None,
-                bad=outcome.bad,
-                exit_code=int(outcome.exit_code),
-                needs_space=needs_space,
-                ejected=ejected,
-            )
-        )
-
     def say(self, report: WorkerReport) -> None:
         """One line."""
         try:
@@ -113,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Work; returns the exit code of the outcome."""
     options = _arguments(arguments)
     try:
-        config = load_config(options.config)
+        config = _config(options.config)
     except ImagerdError as error:
         sys.stderr.write(f"{error}\n")
         return int(error.exit_code)
@@ -126,8 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcome, ejected = _archive(options, config, signals, reporter)
     except (MediumError, OperatorError) as error:
         outcome = Outcome(JobState.FAILED, str(error), exit_code=error.exit_code)
-    full = outcome.state is JobState.PAUSED and not has_space(config)
-    reporter.ended(outcome, needs_space=full, ejected=ejected)
+    reporter.say(ended_report(outcome, ejected=ejected))
     return int(outcome.exit_code)
 
 
@@ -138,6 +125,12 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--job")
     parser.add_argument("--again", action="store_true")
     return parser.parse_args(arguments)
+
+
+def _config(file: Path | None) -> Config:
+    if file == _HANDED_OVER:
+        return unpack_config(sys.stdin.buffer.read())
+    return load_config(file)
 
 
 def _archive(

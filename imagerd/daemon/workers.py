@@ -13,14 +13,16 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
+from imagerd.base.config import Config
+from imagerd.daemon.handover import pack_config
 from imagerd.daemon.protocol import WorkerReport
 
 _LINE_LIMIT = 1 << 20
 _GRACE_SECONDS = 60.0  # for a checkpoint: fsync of much dirty data may take long
+_LAST_SECONDS = 5.0  # a process within an ioctl of a dead drive cannot even be killed
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +30,14 @@ class WorkerOrder:
     """What a worker is to do: the disc in `address`, or, if `job` is given, only that job."""
 
     address: str
-    config: Path | None = None
+    config: Config
     job: str | None = None
     again: bool = False
 
     def arguments(self) -> list[str]:
         """The command line."""
         words = [sys.executable, "-m", "imagerd.daemon.worker", "--drive", self.address]
-        if self.config is not None:
-            words += ["--config", str(self.config)]
+        words += ["--config", "-"]
         if self.job is not None:
             words += ["--job", self.job]
         if self.again:
@@ -71,10 +72,13 @@ class Worker:
         """Start the process; its own errors go to our standard error, the journal."""
         process = await asyncio.create_subprocess_exec(
             *order.arguments(),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LINE_LIMIT,
         )
+        assert process.stdin is not None
+        process.stdin.write(pack_config(order.config))
+        process.stdin.close()
         return cls(process, watchdog)
 
     @property
@@ -120,11 +124,13 @@ class Worker:
     async def stop(self) -> None:
         """Checkpoint, and kill it if that takes too long."""
         self.checkpoint()
-        try:
-            await asyncio.wait_for(self._process.wait(), _GRACE_SECONDS)
-        except TimeoutError:
-            self.kill()
-            await self._process.wait()
+        for grace in (_GRACE_SECONDS, _LAST_SECONDS):
+            try:
+                await asyncio.wait_for(self._process.wait(), grace)
+            except TimeoutError:
+                self.kill()
+            else:
+                return
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process.returncode is None:

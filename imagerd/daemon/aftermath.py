@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the daemon does in place of a worker that died: ask the catalog, clear up, open the tray."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import closing
+
+from imagerd.archive.eject import eject_by_policy
+from imagerd.archive.stages import Outcome
+from imagerd.archive.sweep import after_death, give_up
+from imagerd.archive.world import World
+from imagerd.base.errors import ImagerdError
+from imagerd.catalog.records import JobState
+from imagerd.daemon.protocol import WorkerReport
+from imagerd.daemon.reports import ended_report
+from imagerd.daemon.stint import Survivors
+from imagerd.devices.drive import OpticalDrive
+from imagerd.devices.transport import open_transport
+
+
+def survivors(world: World) -> Survivors:
+    """The daemon's part, by this configuration and catalog; it works in threads."""
+
+    def ended(address: str, job: str) -> WorkerReport | None:
+        outcome = after_death(world, job)
+        if outcome is None:
+            return None
+        return ended_report(outcome, ejected=_ejected(world, address, outcome))
+
+    def left(job: str, state: JobState, sentence: str) -> WorkerReport:
+        return ended_report(give_up(world, job, state, sentence), ejected=False)
+
+    async def ended_later(address: str, job: str) -> WorkerReport | None:
+        return await asyncio.to_thread(ended, address, job)
+
+    async def left_later(job: str, state: JobState, sentence: str) -> WorkerReport:
+        return await asyncio.to_thread(left, job, state, sentence)
+
+    return Survivors(ended_later, left_later)
+
+
+def _ejected(world: World, address: str, outcome: Outcome) -> bool:
+    try:
+        with closing(OpticalDrive(open_transport(address))) as drive:
+            return eject_by_policy(drive, world.config.policy.eject, outcome)
+    except ImagerdError:
+        return False
