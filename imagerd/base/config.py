@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -21,6 +20,7 @@ import msgspec
 
 from imagerd.base.config_errors import explain, parse_size
 from imagerd.base.errors import BadInput, NotAvailable
+from imagerd.base.places import CATALOG, SOCKET, SYSTEM_FILE, Places, config_file, is_service
 from imagerd.base.settings import (
     NAMING_FIELDS,
     ArchiveConfig,
@@ -59,36 +59,7 @@ __all__ = [
     "parse_config",
 ]
 
-SYSTEM_FILE = Path("/etc/imagerd/imagerd.toml")
-SOCKET = "imagerd.sock"  # in the runtime folder
-
 S = TypeVar("S", bound=msgspec.Struct)
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Default folders, for a service of the system or for a plain user."""
-
-    state: Path
-    runtime: Path
-    archive: Path
-
-    @classmethod
-    def of_system(cls, environ: Mapping[str, str]) -> Places:
-        """The FHS's, or what systemd made for the unit (STATE_DIRECTORY, RUNTIME_DIRECTORY)."""
-        state = environ.get("STATE_DIRECTORY", "/var/lib/imagerd").partition(":")[0]
-        runtime = environ.get("RUNTIME_DIRECTORY", "/run/imagerd").partition(":")[0]
-        return cls(Path(state), Path(runtime), Path("/srv/images"))
-
-    @classmethod
-    def of_user(cls, environ: Mapping[str, str]) -> Places:
-        """The XDG base directories."""
-        home = Path(environ.get("HOME") or Path.home())
-        state = Path(environ.get("XDG_STATE_HOME") or home / ".local/state") / "imagerd"
-        data = Path(environ.get("XDG_DATA_HOME") or home / ".local/share") / "imagerd"
-        xdg_runtime = environ.get("XDG_RUNTIME_DIR")
-        runtime = Path(xdg_runtime) / "imagerd" if xdg_runtime else state / "run"
-        return cls(state, runtime, data / "images")
 
 
 def load_config(
@@ -104,7 +75,7 @@ def load_config(
     `BadInput` for its content.
     """
     named = path or (Path(environ["IMAGERD_CONFIG"]) if environ.get("IMAGERD_CONFIG") else None)
-    file = named or _found(environ)
+    file = named or config_file(environ)
     if file is None:
         return parse_config("", environ=environ, client=client)
     try:
@@ -183,20 +154,9 @@ def _loose_value(text: str) -> object:
         return text
 
 
-def _found(environ: Mapping[str, str]) -> Path | None:
-    home = Path(environ.get("HOME") or Path.home())
-    user = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "imagerd" / "imagerd.toml"
-    candidates = [SYSTEM_FILE] if _is_service(environ) else [user, SYSTEM_FILE]
-    return next((file for file in candidates if file.is_file()), None)
-
-
-def _is_service(environ: Mapping[str, str]) -> bool:
-    return os.geteuid() == 0 or "STATE_DIRECTORY" in environ
-
-
 def _places(file: Path | None, environ: Mapping[str, str], *, client: bool) -> Places:
     system = Places.of_system(environ)
-    if file == SYSTEM_FILE or _is_service(environ):
+    if file == SYSTEM_FILE or is_service(environ):
         return system
     user = Places.of_user(environ)
     if client and file is None and _lives(system) and not _lives(user):
@@ -224,7 +184,7 @@ def _fill(tables: dict[str, object], places: Places, environ: Mapping[str, str])
             daemon["socket"] = str(Path(environ["IMAGERD_SOCKET"]).absolute())
     if isinstance(catalog, dict):
         state = daemon.get("state") if isinstance(daemon, dict) else None
-        catalog.setdefault("url", f"{state or places.state}/catalog.sqlite")
+        catalog.setdefault("url", f"{state or places.state}/{CATALOG}")
         if environ.get("IMAGERD_CATALOG"):
             catalog["url"] = catalog_url(environ["IMAGERD_CATALOG"])
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from imagerd.base.errors import BadInput, ImagerdError
+from imagerd.base.places import may_have_catalog
 from imagerd.cli.catalogs import catalog_options, opened_catalog
 
 if TYPE_CHECKING:
@@ -47,10 +49,12 @@ class Accounts:
         return account, tuple(remarks)
 
     def _of_catalog(self, image: Image, remarks: list[str]) -> Account | None:
+        named = self.catalog is not None or self.config is not None
+        if not named and not may_have_catalog(os.environ):
+            return None
         from imagerd.base.config import catalog_url, load_config
         from imagerd.catalog.glance import surely_unknown
 
-        named = self.catalog is not None or self.config is not None
         paths = tuple(dict.fromkeys((image.path.absolute(), image.path.resolve())))
         try:
             if self.catalog:
