@@ -24,10 +24,12 @@ from imagerd.disc.layout import Layout, SectorFormat, Session
 from imagerd.disc.source import Bytes2D, Fault, Sectors, SectorSource, SectorState
 from imagerd.sectors.blocks import clip_faults, read_all, rows_of
 from imagerd.sectors.geometry import RAW
+from imagerd.sectors.verify import sync_ok
 
 SAMPLE: Final = 4
 SAMPLES: Final = RAW // SAMPLE  # of one sector: 588
 _C2: Final = 294
+_PAUSE: Final = 225  # the longest that a change of kind needs (ECMA-130, clause 20)
 
 
 def audio_areas(layout: Layout) -> tuple[range, ...]:
@@ -47,6 +49,17 @@ def _runs(session: Session) -> Iterator[range]:
         yield range(start, session.tracks[-1].end)
 
 
+def _without_pause(source: SectorSource, area: range) -> range:
+    """`area` up to the first data sector in the pause of the track that follows."""
+    following = source.layout.track_at(area.stop)
+    if following is None or not following.is_data:
+        return area
+    first = max(area.start, area.stop - _PAUSE)
+    block = read_all(source, first, area.stop - first)
+    found = np.flatnonzero(sync_ok(block.data) & (block.states > SectorState.FAILED))
+    return range(area.start, first + int(found[0])) if len(found) else area
+
+
 class OffsetView:
     """A source whose audio is moved by `samples` (positive: the drive delivers it late).
 
@@ -55,6 +68,10 @@ class OffsetView:
     two; its state is the worse of both (zeros at an edge count as READ), its C2 bits move with the
     bytes, and it is FAILED with the Fault of the one that failed. Audio must be stored RAW: put a
     `RawView` below if it is not.
+
+    A layout out of the table of contents alone gives the pause before a data track to the audio;
+    but it holds data sectors. So the last sectors of such an area are looked at once, at the
+    beginning, and the area ends at the first that has a sync.
     """
 
     def __init__(self, source: SectorSource, samples: int) -> None:
@@ -64,7 +81,8 @@ class OffsetView:
                 raise ValueError(f"track {track.number} is stored as {track.stored.name}, not RAW")
         self._source = source
         self._layout = layout
-        self._areas = audio_areas(layout) if layout.is_cd else ()
+        areas = audio_areas(layout) if layout.is_cd and samples else ()
+        self._areas = tuple(_without_pause(source, area) for area in areas)
         self.samples = samples
 
     @property
