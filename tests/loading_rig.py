@@ -7,6 +7,7 @@ tray, not the robot's idea of it, says whether the arm meets it open.
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ base = "generic"
 
 [timing]
 move = {move}
-text = 3.0
+text = {text}
 quiet = 0.02
 
 [quirks]
@@ -60,6 +61,7 @@ class DriveArm(RobotArm):
         super().__init__(world, sign_on=True, before=before)
         self.discs: dict[int, Disc] = {}
         self.letter = ""
+        self.hit: dict[str, Callable[[], None]] = {}  # what the next motion of a letter sets off
         self.lies: int | None = None
         self._control: VirtualControl | None = None
 
@@ -78,6 +80,7 @@ class DriveArm(RobotArm):
             return super().command(letter)
         self.letter = letter
         self.world.tray_open = self.control.state().tray_open
+        self.hit.pop(letter, lambda: None)()
         answer = super().command(letter)
         self.lay()
         return answer
@@ -134,9 +137,13 @@ class Tower:
         for number, mishap in enumerate(mishaps, self.arm.motions):
             self.arm.mishaps[number] = mishap
 
+    def order(self, verb: str) -> LoaderView:
+        """Say `run`, `cleared` or `stop`."""
+        return self.here.client.loader("robot", verb)
+
     def run(self, verb: str = "run") -> LoaderView:
         """Say `run` or `cleared`, wait until the run has ended, and return how."""
-        self.here.ctl("loader", verb, "robot")
+        self.order(verb)
         self.here.until(lambda: not self.loader.running, "the run to end")
         return self.loader
 
@@ -144,6 +151,11 @@ class Tower:
         """Run imagerd and wait until it has found the drive."""
         self.here.start()
         self.until_drive()
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Send the daemon a signal."""
+        assert self.here.daemon is not None
+        self.here.daemon.send_signal(number)
 
     def until_drive(self) -> None:
         self.here.until(lambda: bool(self.here.client.drives()), "the drive to be found")
@@ -153,6 +165,7 @@ class Tower:
 def tower(
     *,
     move: float = 10.0,
+    text: float = 5.0,
     low_stack: bool = False,
     before: Callable[[int], None] = lambda number: None,
     policy: str = "",
@@ -168,7 +181,7 @@ def tower(
         PtyRobot(arm) as robot,
         station(policy, TABLE.format(port=robot.path), start=False) as here,
     ):
-        quick = QUICK.format(move=move, low_stack=str(low_stack).lower())
+        quick = QUICK.format(move=move, text=text, low_stack=str(low_stack).lower())
         (here.folder / "quick.toml").write_text(quick)
         (here.folder / "drive.toml").write_text(drive)
         host = virtual_drive(here, time_scale)

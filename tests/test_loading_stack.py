@@ -47,7 +47,9 @@ def test_a_stack_is_archived_and_sorted_with_every_move_on_record_before_it_is_m
         stack(line, first, scratched, odd_disc(folder), second, first)
         line.start()
         ear, heard = listen(line)
-        ended = line.run()
+        assert "running" in line.here.ctl("loader", "run", "robot")
+        line.here.until(lambda: not line.loader.running, "the run to end")
+        ended = line.loader
         assert ended.sentence == "The input is empty."
         assert (ended.accepted, ended.rejected, ended.held) == (3, 2, False)
         assert (line.world.accept, line.world.reject) == ([1, 4, 5], [2, 3])

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagerd.base.config import Config
@@ -22,20 +20,12 @@ from imagerd.base.errors import BadInput, ExitCode, ImagerdError, NotAvailable, 
 from imagerd.catalog.catalog import Catalog
 from imagerd.catalog.states import OPEN
 from imagerd.daemon.loader_config import LoaderConfig, loader_configs
+from imagerd.daemon.loader_line import LoaderLine
 from imagerd.daemon.protocol import LoaderView
 from imagerd.daemon.scheduler import Scheduler
 from imagerd.daemon.slots import Slot
 from imagerd.daemon.tray import DriveTray
-from imagerd.devices.loaders.journal import (
-    Entry,
-    Event,
-    Phase,
-    Position,
-    StackJournal,
-    Verb,
-    position_of,
-    read_journal,
-)
+from imagerd.devices.loaders.journal import Entry, Event, Position, StackJournal
 from imagerd.devices.loaders.prompts import Answer, Ask, Prompt, Wish
 from imagerd.devices.loaders.registry import Context, open_loader
 from imagerd.devices.loaders.stack import StackReport, StackRun, Verdict
@@ -45,41 +35,6 @@ _MOST_RUNS = 64  # at once; threads of their own, as they last for hours
 _LOOK_SECONDS = 0.1
 _ACCEPTED = frozenset({"done", "skipped"})  # the rule of the bins; all else is rejected
 _QUITS = "imagerd is stopping; run the loader again to go on."
-
-
-@dataclass(slots=True)
-class _Line:
-    """One loader and its stack. Of the event loop, but for the two flags."""
-
-    config: LoaderConfig
-    position: Position
-    held: bool = False
-    sentence: str = ""
-    task: asyncio.Task[None] | None = None
-    stop: threading.Event = field(default_factory=threading.Event)  # after the disc at hand
-    leave: threading.Event = field(default_factory=threading.Event)  # now: the daemon ends
-
-    @property
-    def running(self) -> bool:
-        return self.task is not None and not self.task.done()
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether no disc is between input and bins."""
-        return not self.running and self.position.phase is Phase.IDLE
-
-    def view(self) -> LoaderView:
-        stops = " It stops after the disc at hand." if self.running and self.stop.is_set() else ""
-        return LoaderView(
-            name=self.config.name,
-            driver=self.config.driver,
-            drive=self.config.drive,
-            running=self.running,
-            held=self.held and not self.running,
-            accepted=self.position.accepted,
-            rejected=self.position.rejected,
-            sentence=f"{self.sentence}{stops}".strip(),
-        )
 
 
 class Loaders:
@@ -150,28 +105,17 @@ class Loaders:
 
     # -- a line ---------------------------------------------------------------------------
 
-    def _line(self, config: LoaderConfig) -> _Line:
-        """A line as its journal left it."""
-        try:
-            entries = _recorded(self._journal(config))
-        except ImagerdError as error:
-            return _Line(config, Position(), held=True, sentence=str(error))
-        line = _Line(config, position_of(entries))
+    def _line(self, config: LoaderConfig) -> LoaderLine:
+        """A line as its journal left it; one that is not at rest keeps its drive."""
+        line = LoaderLine.of_journal(config, self._journal(config))
         if not line.at_rest:
             self._scheduler.reserve(config.drive, config.name)
-            line.held = True
-            line.sentence = (
-                f"Interrupted at disc {line.position.disc};"
-                f" `imagerctl loader run {config.name}` goes on."
-            )
-        if entries and entries[-1].event is Event.HELD:
-            line.held, line.sentence = True, entries[-1].text
         return line
 
     def _journal(self, config: LoaderConfig) -> Path:
         return self._folder / f"{config.name}.jsonl"
 
-    def _begin(self, line: _Line, *, cleared: bool) -> None:
+    def _begin(self, line: LoaderLine, *, cleared: bool) -> None:
         name, drive = line.config.name, line.config.drive
         if line.running:
             raise BadInput(f"The loader {name} is running already.")
@@ -187,7 +131,7 @@ class Loaders:
         line.task = asyncio.create_task(self._run(line, slot.address, cleared=cleared))
         line.task.add_done_callback(lambda task: self._ended(line, task))
 
-    async def _run(self, line: _Line, address: str, *, cleared: bool) -> None:
+    async def _run(self, line: LoaderLine, address: str, *, cleared: bool) -> None:
         loop = asyncio.get_running_loop()
         run = _Run(self, line, address, self._journal(line.config), loop)
         try:
@@ -197,7 +141,7 @@ class Loaders:
         else:
             line.sentence = report.sentence
 
-    def _ended(self, line: _Line, task: asyncio.Task[None]) -> None:
+    def _ended(self, line: LoaderLine, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             _log.error("a bug ended the run of the loader %s", line.config.name, exc_info=error)
@@ -209,20 +153,20 @@ class Loaders:
 
     # -- what a run's thread calls, by way of the loop --------------------------------------
 
-    def heard(self, line: _Line, position: Position, entry: Entry) -> None:
+    def heard(self, line: LoaderLine, position: Position, entry: Entry) -> None:
         """Take over what a run has put on record."""
         line.position = position
         if entry.event is not Event.HELD:
-            self.show(line, _words(position, line.config.drive))
+            self.show(line, line.words())
 
-    def show(self, line: _Line, sentence: str) -> None:
+    def show(self, line: LoaderLine, sentence: str) -> None:
         """Let everybody know what is going on, or what a person is to do."""
         if sentence != line.sentence:
             line.sentence = sentence
             self._tell(line.view())
 
     async def archived(
-        self, line: _Line, known: str, note: Callable[[str], Awaitable[None]]
+        self, line: LoaderLine, known: str, note: Callable[[str], Awaitable[None]]
     ) -> Verdict | None:
         """Have the disc in the drive archived; None if the run is to end before it is.
 
@@ -249,10 +193,10 @@ class Loaders:
             await asyncio.sleep(_LOOK_SECONDS)
         return verdict
 
-    def _leaves(self, line: _Line) -> bool:
+    def _leaves(self, line: LoaderLine) -> bool:
         return line.leave.is_set() or self._scheduler.stopping
 
-    def _start(self, line: _Line, slot: Slot) -> None:
+    def _start(self, line: LoaderLine, slot: Slot) -> None:
         """Begin the work, as often as it takes until there is room for it."""
         if not slot.enabled:
             raise NotAvailable(
@@ -262,7 +206,7 @@ class Loaders:
         if slot.needs_space:
             self.show(line, slot.sentence)
         else:
-            self.show(line, _words(line.position, line.config.drive))
+            self.show(line, line.words())
 
     def _verdict_of(self, job: str) -> Verdict | None:
         """The verdict by a job that an earlier run began; None if it has not ended."""
@@ -278,7 +222,7 @@ class _Run:
     def __init__(
         self,
         loaders: Loaders,
-        line: _Line,
+        line: LoaderLine,
         address: str,
         journal: Path,
         loop: asyncio.AbstractEventLoop,
@@ -340,10 +284,6 @@ class _Run:
         return ask
 
 
-def _recorded(journal: Path) -> list[Entry]:
-    return read_journal(journal) if journal.exists() else []
-
-
 def _verdict(slot: Slot) -> Verdict | None:
     """What the work in `slot` has come to; None if it waits for space.
 
@@ -361,20 +301,3 @@ def _verdict(slot: Slot) -> Verdict | None:
     if last.state == "failed" and last.exit_code == ExitCode.OPERATOR:
         raise OperatorError(last.sentence)
     return Verdict(last.state in _ACCEPTED, last.sentence)
-
-
-def _words(position: Position, drive: str) -> str:
-    """What the line is at, as far as its journal knows."""
-    disc = f"Disc {position.disc}"
-    match position.phase:
-        case Phase.LOADING if position.verb is Verb.PROBE:
-            return f"{drive} sees no disc; the loader looks whether one lies on its tray."
-        case Phase.LOADING:
-            return f"{disc} is on its way into {drive}."
-        case Phase.IN_DRIVE:
-            return f"{disc} is in {drive}."
-        case Phase.JUDGED | Phase.UNLOADING:
-            bin_ = "accept" if position.accept else "reject"
-            return f"{disc} is on its way to the {bin_} bin."
-        case Phase.IDLE:
-            return ""

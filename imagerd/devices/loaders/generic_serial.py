@@ -145,7 +145,7 @@ class GenericSerialLoader:
         self._still = False
         self._line.send(letter.encode("ascii"))
         heard = self._line.listen(timing.move, timing.quiet).strip()
-        reply = heard.decode("ascii", "backslashreplace")
+        reply = heard.decode("latin-1")  # which can be any bytes
         known = {replies.success: Outcome.DONE, replies.failure: Outcome.REFUSED}
         silent = Outcome.GARBLED if heard else Outcome.SILENT
         outcome = known.get(reply, silent)

@@ -30,7 +30,7 @@ class Patience:
     """
 
     total: float = 3600.0
-    look: float = 2.0
+    look: float = 1.0
     settle: float = 90.0
 
 
