@@ -33,11 +33,13 @@ from imagerd.disc.layout import Layout, SectorFormat, Session
 from imagerd.disc.msf import PREGAP, Msf
 from imagerd.disc.source import Bytes2D, Fault, FaultKind, Sectors, SectorState, States
 from imagerd.sectors.scramble import scramble
+from imagerd.sectors.verify import check_data
 
 TRANSFER_CAP = 64 * 1024  # larger commands gain nothing at a drive's speeds and lose more at damage
 LARGEST_RECORD = RAW + 296 + SUB_RAW
 _MOST = 2048  # sectors of one robust read: memory stays bounded whatever is asked for
 _BLOCK = 2048
+_PAUSE = 225  # sectors before a change of kind that may be of either (ECMA-130, clause 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +234,7 @@ class SectorReader:
     ) -> None:
         """The rest of a failed command, sector by sector."""
         for row in rows:
-            fault = self._single(out[row : row + 1], first + row)
+            fault, states[row] = self._single(out[row : row + 1], first + row)
             if fault is None:
                 continue
             left = slice(row, row + 1)
@@ -246,10 +248,10 @@ class SectorReader:
             if left.stop == rows.stop:
                 break
 
-    def _single(self, out: Bytes2D, lba: int) -> Fault | None:
+    def _single(self, out: Bytes2D, lba: int) -> tuple[Fault | None, SectorState]:
         _, fault = self._fill(out, lba)
         if fault is None:
-            return None
+            return None, SectorState.READ
         not_ready = fault.kind is FaultKind.NOT_READY
         if fault.kind is FaultKind.TRANSPORT or (not_ready and self._settle()):
             _, fault = self._fill(out, lba)
@@ -258,8 +260,20 @@ class SectorReader:
             _, other = self._fill(out, lba, as_audio=True)
             if other is None:
                 unscramble(out, lba)
-                return None
-        return fault
+                return None, self._worth_as_audio(out, lba)
+        return fault, SectorState.READ if fault is None else SectorState.FAILED
+
+    def _worth_as_audio(self, raw: Bytes2D, lba: int) -> SectorState:
+        """What the sector `raw` (1, 2352), given as audio only, is worth.
+
+        Where a data track has data, the drive vouches for nothing that it gives as audio.
+        """
+        track = self._layout.track_at(lba)
+        if track is None or not track.is_data or check_data(raw, lba).proven[0]:
+            return SectorState.READ
+        following = self._layout.track_at(track.end)
+        in_pause = following is not None and not following.is_data and lba >= track.end - _PAUSE
+        return SectorState.READ if in_pause else SectorState.SUSPECT
 
 
 def unscramble(raw: Bytes2D, lba: int) -> bool:
