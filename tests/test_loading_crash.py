@@ -112,3 +112,20 @@ def test_sigterm_ends_a_run_after_the_motion_under_way_and_stop_after_the_disc()
         assert line.loader.accepted == 2
         assert states(line) == ["done", "done"]
         assert (line.world.accept, line.world.violations) == ([1, 2], [])
+
+
+def test_a_drive_that_is_lost_holds_the_line_until_it_is_back() -> None:
+    with tower(time_scale=SCALE) as line:
+        stack(line, data_disc(line.here.folder, "LONG", SECTORS))
+        line.start()
+        line.order("run")
+        line.here.until(lambda: reading(line), "disc 1 to be read")
+        line.arm.control.unplug()
+        line.here.until(lambda: not line.loader.running, "the run to end")
+        assert line.loader.held
+        assert "demo" in line.loader.sentence
+        assert (phase(line), line.world.reject) == (Phase.IN_DRIVE, [])
+        line.arm.control.replug()
+        line.here.until(lambda: bool(line.here.client.drives()), "the drive to be found again")
+        assert line.run().accepted == 1
+        assert states(line) == ["done"]

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -120,6 +122,30 @@ def test_a_disc_that_the_line_did_not_load_is_left_alone(line: Tower) -> None:
     assert "did not load" in held(line, ended)
     control.remove()
     assert line.run().sentence == "The input is empty."
+
+
+def leave_free(line: Tower, size: str) -> None:
+    """Ask for so much free space in the archive."""
+    here, before = line.here, line.here.log.read_text().count("was read again")
+    text = here.config_file.read_text()
+    here.config_file.write_text(re.sub("minimum_free = .*", f'minimum_free = "{size}"', text))
+    line.kill(signal.SIGHUP)
+    here.until(lambda: here.log.read_text().count("was read again") > before, "the reload")
+
+
+def test_a_full_archive_makes_the_line_wait_with_the_disc_in_the_drive(line: Tower) -> None:
+    leave_free(line, "900 TiB")
+    line.order("run")
+    line.here.until(lambda: "Waiting for free space" in line.loader.sentence, "the line to wait")
+    line.order("stop")
+    line.here.until(lambda: not line.loader.running, "the run to end")
+    assert (line.loader.held, len(line.world.tray)) == (False, 1)
+    line.order("run")
+    line.here.until(lambda: "Waiting for free space" in line.loader.sentence, "the line to wait")
+    leave_free(line, "1 MiB")
+    line.here.until(lambda: not line.loader.running, "the run to end")
+    assert line.loader.sentence == "The input is empty."
+    assert len(line.world.accept) == 1
 
 
 def test_a_unit_that_errs_on_a_low_stack_works_it_to_the_end() -> None:

@@ -298,6 +298,6 @@ def _verdict(slot: Slot) -> Verdict | None:
         if last.needs_space:
             return None
         raise OperatorError(last.sentence)
-    if last.state == "failed" and last.exit_code == ExitCode.OPERATOR:
+    if last.lost or (last.state == "failed" and last.exit_code == ExitCode.OPERATOR):
         raise OperatorError(last.sentence)
     return Verdict(last.state in _ACCEPTED, last.sentence)
