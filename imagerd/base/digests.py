@@ -7,14 +7,14 @@ a thread; updates then are asynchronous and the buffers handed over must not be 
 
 from __future__ import annotations
 
-import hashlib
-import queue
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fastcrc import crc32 as _crc32
+
+if TYPE_CHECKING:
+    import queue
 
 Buffer = bytes | bytearray | memoryview
 
@@ -47,6 +47,8 @@ class Hasher:
     """Feeds four algorithms. Call `update` any number of times, then `digests` once."""
 
     def __init__(self, *, threads: bool = False) -> None:
+        import hashlib  # with OpenSSL behind it, so only where something is hashed
+
         self._crc = _Crc32()
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._sha1 = hashlib.sha1(usedforsecurity=False)
@@ -89,6 +91,9 @@ class _Lane:
     """One thread with a short queue: memory stays bounded whatever the image's size."""
 
     def __init__(self, updates: tuple[Callable[[Buffer], None], ...]) -> None:
+        import queue
+        import threading
+
         self._updates = updates
         self._queue: queue.Queue[Buffer | None] = queue.Queue(maxsize=4)
         self._thread = threading.Thread(target=self._work, daemon=True, name="hasher")

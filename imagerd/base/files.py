@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import secrets
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -89,7 +88,7 @@ class AtomicFile:
         refuse_existing(target, overwrite=overwrite)
         self.target = target
         self.overwrite = overwrite
-        self.part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        self.part = target.with_name(f".{target.name}.{os.urandom(4).hex()}.part")
         try:
             self.stream: BinaryIO = _Whole(self.part, target)
         except OSError as error:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from types import TracebackType
@@ -47,6 +46,8 @@ class ProgressLine:
         now = time.monotonic()
         if not self._enabled or now < self._next:
             return
+        import shutil  # with all its archive formats; only a terminal needs it
+
         self._next = now + _EVERY
         self._measure(progress, now)
         line = self.line(progress, shutil.get_terminal_size().columns)

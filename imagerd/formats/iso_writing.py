@@ -43,7 +43,7 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
         UserData(track.mode, options.check, options.repair, options.cut_form2),
     )
     with ExitStack() as stack:
-        output = Output(target, options, stack)
+        output = Output(target, options, stack, len(_stored(track)) * _USER)
         yield from _write(job, output)
         written = publish([output])
     digests = written[0].digests
@@ -70,10 +70,15 @@ def _choose(layout: Layout, number: int | None, target: Path) -> Track:
     return data[0]
 
 
+def _stored(track: Track) -> range:
+    """What an .iso gets of a track: all that is stored but its pregap."""
+    return range(max(track.index1, track.stored_range.start), track.stored_range.stop)
+
+
 def _write(job: _Job, output: Output) -> Iterator[Progress]:
     track = job.track
-    lba, end = max(track.index1, track.stored_range.start), track.stored_range.stop
-    start = lba
+    area = _stored(track)
+    lba, start, end = area.start, area.start, area.stop
     while lba < end:
         block = job.source.read(lba, min(BATCH, end - lba))
         output.write(_user_data(job, block))

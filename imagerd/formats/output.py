@@ -11,6 +11,7 @@ from imagerd.base.digests import Digests, Hasher
 from imagerd.base.errors import NotAvailable
 from imagerd.base.files import AtomicFile, move_into_place, refuse_existing
 from imagerd.disc.source import Bytes2D
+from imagerd.formats.reserve import give_back, reserve
 from imagerd.formats.written import WriteOptions, WrittenFile
 
 # Bytes of one system call. From 512 KiB on, Linux 6.18 takes huge folios for the page cache of
@@ -20,14 +21,25 @@ _PIECE = 256 << 10
 
 
 class Output:
-    """One file under a temporary name; `stack` removes it unless `publish` names it."""
+    """One file under a temporary name; `stack` removes it unless `publish` names it.
 
-    def __init__(self, target: Path, options: WriteOptions, stack: ExitStack) -> None:
+    `size`: the bytes to come, if they are known: room for them is reserved. Raises `NotAvailable`
+    if there is none.
+    """
+
+    def __init__(
+        self, target: Path, options: WriteOptions, stack: ExitStack, size: int = 0
+    ) -> None:
         self.target = target
         self._options = options
         self._file = stack.enter_context(AtomicFile(target, overwrite=options.overwrite))
         self._hasher = hasher(options, stack)
         self.digests: Digests | None = None
+        self._left = size
+        try:
+            reserve(self._file.stream.fileno(), size)
+        except OSError as error:
+            raise NotAvailable(f"Cannot write {target}: {error.strerror}.") from error
 
     def write(self, data: Bytes2D) -> None:
         """Append rows; they may not be changed afterwards."""
@@ -41,6 +53,7 @@ class Output:
                 view = view[self._file.stream.write(view[:_PIECE]) :]
         except OSError as error:
             raise NotAvailable(f"Cannot write {self.target}: {error.strerror}.") from error
+        self._left -= len(data)
         if self._hasher is not None:
             self._hasher.update(data)
 
@@ -49,6 +62,8 @@ class Output:
         if self._hasher is not None:
             self.digests = self._hasher.digests()
             self._hasher = None
+        if self._left > 0 and not self._file.stream.closed:
+            give_back(self._file.stream.fileno(), self._file.stream.tell())
         if not self._options.sync:
             self._file.stream.close()
             return

@@ -12,9 +12,7 @@ from imagerd.disc.layout import Layout, SectorFormat
 from imagerd.disc.source import Sectors, SectorSource, SectorState
 from imagerd.formats import WriteOptions, WrittenFile, WrittenImage, write_image
 from imagerd.toolkit.beside import Piece, map_beside, map_name
-from imagerd.toolkit.checked import CheckedSource
 from imagerd.toolkit.ranges import Extent, from_mask
-from imagerd.toolkit.verdicts import is_provable
 
 # Containers whose writer takes the sectors apart, and so checks them at hardly any cost.
 _CHECKING = frozenset({".iso"})
@@ -76,6 +74,8 @@ def convert(
         written = yield from write_image(doubts, target, _write_options(wanted, check=True))
         wrong, repaired = Extent.of(written.wrong), Extent.of(written.repaired)
     else:
+        from imagerd.toolkit.checked import CheckedSource
+
         checked = CheckedSource(doubts, repair=wanted.repair)
         written = yield from write_image(checked, target, _write_options(wanted, check=False))
         wrong, repaired = checked.wrong, checked.repaired
@@ -102,6 +102,8 @@ class _Doubts:
         block = self._source.read(lba, count)
         doubtful = block.states == SectorState.SUSPECT
         if doubtful.any():
+            from imagerd.toolkit.verdicts import is_provable
+
             track = self.layout.track_at(lba)
             if track is None or not is_provable(track):
                 self._found += from_mask(lba, doubtful)

@@ -20,6 +20,7 @@ from imagerd.formats.output import Output, hasher, publish, refuse_all
 from imagerd.formats.rawform import Runs, filler, to_raw, unread
 from imagerd.formats.written import TrackDigests, WriteOptions, WrittenImage
 
+_RAW = SectorFormat.RAW.size
 BATCH = 1024  # sectors of one step: 2.4 MB
 
 
@@ -49,7 +50,8 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
     with ExitStack() as stack:
         outputs = []
         for file in files:
-            output = Output(target.with_name(file.name), options, stack)
+            size = sum(len(track.stored_range) for track in file.tracks) * _RAW
+            output = Output(target.with_name(file.name), options, stack, size)
             outputs.append(output)
             yield from _write_file(job, file, output, stack)
         if cdt is not None and layout.cd_text is not None:
