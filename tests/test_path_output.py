@@ -112,7 +112,6 @@ def test_the_policy_can_ask_for_user_data_and_is_told_what_that_loses(tmp_path: 
         assert form1.main.suffix == ".iso"
 
 
-@pytest.mark.xfail(strict=True, reason="the map speaks of all sessions, not of the track written")
 def test_the_map_of_a_part_of_a_disc_is_about_that_part(tmp_path: Path) -> None:
     disc = memory_disc([data(300), audio(400, 150)])
     plan = FaultPlan.parse("[[sectors]]\nwhat = 'unreadable'\nlba = [50, 500]\ncount = 2")
@@ -162,7 +161,6 @@ def test_a_drives_read_offset_is_taken_out_of_the_audio(
     assert any("silence" in note for note in done.image.notes)
 
 
-@pytest.mark.xfail(strict=True, reason="a read offset is recorded though nothing was moved")
 def test_a_disc_without_audio_was_not_corrected_by_anything(tmp_path: Path) -> None:
     extra = '[drives."virtual:virtual"]\nread_offset = 30'
     with way(tmp_path, extra=extra) as there:
@@ -172,7 +170,6 @@ def test_a_disc_without_audio_was_not_corrected_by_anything(tmp_path: Path) -> N
             assert not any("offset" in note for note in done.image.notes)
 
 
-@pytest.mark.xfail(strict=True, reason="catalog and report speak of sectors as the drive had them")
 @settings(max_examples=20, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(samples=st.integers(-1300, 1300), lbas=st.sets(st.integers(5, 570), min_size=1, max_size=4))
 def test_after_a_correction_the_accounts_are_about_the_sectors_of_the_image(

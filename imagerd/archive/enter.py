@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from imagerd.archive.account import image_map
 from imagerd.archive.publish import FileDigests, Publication
 from imagerd.base.digests import Digests
 from imagerd.catalog.catalog import Catalog
@@ -15,15 +16,17 @@ from imagerd.recovery.workspace import Workspace
 
 def enter(catalog: Catalog, job: str, work: Workspace, publication: Publication) -> Image:
     """Commit the image, its files, tracks and error ranges; the job is then done or partial."""
+    layout = publication.layout.layout()
+    sectors = image_map(work, layout, publication.read_offset)
     image = NewImage(
         name=Path(publication.folder).name,
         format=publication.container,
         folder=publication.folder,
         main=publication.main,
-        counts=describe_counts(work.map),
+        counts=describe_counts(sectors),
         files=tuple(ImageFile(file.name, _digests(file)) for file in publication.files),
         tracks=describe_tracks(
-            publication.layout.layout(),
+            layout,
             {int(track.name): _digests(track) for track in publication.tracks},
         ),
         read_offset=publication.read_offset,
@@ -31,7 +34,7 @@ def enter(catalog: Catalog, job: str, work: Workspace, publication: Publication)
         verified=publication.verified,
         notes=(publication.reason, *publication.notes),
     )
-    return catalog.images.commit(job, image, describe_errors(work.map))
+    return catalog.images.commit(job, image, describe_errors(sectors))
 
 
 def _digests(file: FileDigests) -> Digests:

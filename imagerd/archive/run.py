@@ -12,6 +12,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from imagerd.archive.account import image_map, moves_audio
 from imagerd.archive.claim import Claimant, Claimed, Declined, claim
 from imagerd.archive.eject import locked_tray
 from imagerd.archive.enter import enter
@@ -36,6 +37,7 @@ from imagerd.base.progress import Progress
 from imagerd.catalog.describe import describe_counts
 from imagerd.catalog.records import Drive, Image, ImageSummary, JobState, NewDrive
 from imagerd.devices.drive import OpticalDrive
+from imagerd.recovery.subq import refine
 from imagerd.recovery.workspace import Workspace
 
 _STOPPED = {
@@ -122,7 +124,8 @@ def _work(
                 raise Interrupted(Stop.PAUSE)
         jobs.set_state(job, JobState.WRITING)
         if publication is None:
-            known = _same_image(world, claimed, work)
+            offset = world.settings(drive.identity).read_offset
+            known = _same_image(world, claimed, work, offset)
             if known is not None:
                 return _nothing_new(world, claimed, known)
             require_space(world.config, work.image_size)
@@ -160,10 +163,19 @@ def _unfinished(world: World, claimed: Claimed) -> Publication | None:
     return None
 
 
-def _same_image(world: World, claimed: Claimed, work: Workspace) -> ImageSummary | None:
+def _same_image(
+    world: World, claimed: Claimed, work: Workspace, offset: int | None
+) -> ImageSummary | None:
     """The latest image of this job, if it holds all that is known of the disc now."""
     image = next(iter(world.catalog.images.of_job(claimed.job.id)), None)
-    if image is None or image.counts != describe_counts(work.map):
+    if image is None:
+        return None
+    layout = refine(work).layout
+    offset = offset if moves_audio(layout, offset) else None
+    if (image.read_offset, image.counts) != (
+        offset,
+        describe_counts(image_map(work, layout, offset)),
+    ):
         return None
     return image if Path(image.path).exists() else None
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from imagerd.archive.tap import Tap
 from imagerd.base.digests import Digests, Hasher, digest_bytes
 from imagerd.base.files import AtomicFile, write_text_atomically
+from imagerd.disc.layout import Layout
 from imagerd.formats.written import WrittenFile, WrittenImage
 from imagerd.recovery.mapfile import image_blocks, write_mapfile
 from imagerd.recovery.report import build_report, write_report
+from imagerd.recovery.sectormap import SectorMap
 from imagerd.recovery.subq import Refined
 from imagerd.recovery.workspace import Workspace
 from imagerd.sectors.subchannel import deinterleave
@@ -25,18 +26,28 @@ _BLOCK = 2048  # sectors
 
 
 def write_sidecars(
-    work: Workspace, tap: Tap, refined: Refined, written: WrittenImage, *, sub: bool
+    work: Workspace, sectors: SectorMap, refined: Refined, written: WrittenImage, *, sub: bool
 ) -> tuple[WrittenFile, ...]:
-    """Write them beside the image; returns them with their digests."""
+    """Write them beside the image; returns them with their digests. `sectors`: the image's map."""
     main = written.target
     size = 2352 if written.format == "cue" else 2048
     map_file, report = main.with_suffix(".map"), main.with_suffix(".json")
-    write_mapfile(map_file, image_blocks(tap.map(work.map), work.layout.ranges(), size))
-    write_report(report, build_report(work, layout=refined.layout, findings=refined.findings))
+    write_mapfile(map_file, image_blocks(sectors, _held(refined.layout, written), size))
+    told = build_report(work, layout=refined.layout, sectors=sectors, findings=refined.findings)
+    write_report(report, told)
     files = [_digested(map_file), _digested(report)]
     if sub and work.has_sub:
         files.append(_write_sub(work, main.with_suffix(".sub")))
     return (*files, _write_checksums(main.with_suffix(".sha256"), (*written.files, *files)))
+
+
+def _held(layout: Layout, written: WrittenImage) -> tuple[range, ...]:
+    """The LBAs that the image holds, in its order: an .iso of a CD only those of one track."""
+    if written.format == "cue" or not layout.is_cd:
+        return tuple(layout.ranges())
+    number = written.tracks[0].number
+    track = next(track for track in layout.tracks if track.number == number)
+    return (range(track.index1, track.end),)
 
 
 def _write_sub(work: Workspace, target: Path) -> WrittenFile:

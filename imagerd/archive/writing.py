@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from imagerd.archive.account import image_map, moves_audio
 from imagerd.archive.identify import DiscIdentity
 from imagerd.archive.naming import fields_of, fill_template, free_folder
 from imagerd.archive.output import choose_output
 from imagerd.archive.publish import FileDigests, Publication, fresh_staging, read_back, remember
 from imagerd.archive.sidecars import write_sidecars
-from imagerd.archive.tap import Tap
 from imagerd.archive.world import World
 from imagerd.base.progress import Task
 from imagerd.disc.source import SectorSource
@@ -22,7 +22,7 @@ from imagerd.recovery.job import LayoutRecord
 from imagerd.recovery.subq import refine
 from imagerd.recovery.worksource import WorkSource
 from imagerd.recovery.workspace import Workspace
-from imagerd.sectors.offset import OffsetView, audio_areas
+from imagerd.sectors.offset import OffsetView
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +40,16 @@ def write_publication(work: Workspace, subject: Subject, world: World) -> Task[P
     """Write and prove the files of the image in a staging folder, and remember them for the job."""
     policy = world.config.policy
     refined = refine(work)
-    source, notes = _corrected(WorkSource(work, refined.layout), subject.read_offset)
+    offset = subject.read_offset if moves_audio(refined.layout, subject.read_offset) else None
+    source, notes = _corrected(WorkSource(work, refined.layout), offset)
     choice = yield from choose_output(source, policy.output)
     folder = _folder(subject, world)
     with fresh_staging(world.config.archive.folder, subject.job) as staging:
         target = staging / f"{folder.name}{choice.suffix}"
-        tap = Tap(source)
         options = WriteOptions(split_tracks=policy.split_tracks, fill=bytes([work.job.fill]))
-        written = yield from write_image(tap, target, options)
-        others = write_sidecars(work, tap, refined, written, sub=policy.keep_subchannel)
+        written = yield from write_image(source, target, options)
+        sectors = image_map(work, refined.layout, offset)
+        others = write_sidecars(work, sectors, refined, written, sub=policy.keep_subchannel)
         files = (*written.files, *others)
         verified = yield from read_back(files)
         publication = Publication(
@@ -62,7 +63,7 @@ def write_publication(work: Workspace, subject: Subject, world: World) -> Task[P
             reason=choice.reason,
             notes=[*refined.findings, *notes, *written.left_out],
             fill=f"bytes {work.job.fill:#04x}, silence in audio" if written.bad else None,
-            read_offset=subject.read_offset,
+            read_offset=offset,
             verified=verified,
         )
         remember(work.folder, publication)
@@ -71,7 +72,7 @@ def write_publication(work: Workspace, subject: Subject, world: World) -> Task[P
 
 def _corrected(source: WorkSource, offset: int | None) -> tuple[SectorSource, tuple[str, ...]]:
     """The source with the drive's read offset taken out of its audio, and what to say of it."""
-    if not offset or not source.layout.is_cd or not audio_areas(source.layout):
+    if not offset:
         return source, ()
     view = OffsetView(source, offset)
     missing = ", ".join(f"{area.start}–{area.stop - 1}" for area in view.padded)

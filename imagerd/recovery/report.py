@@ -101,11 +101,19 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def build_report(
-    work: Workspace, *, layout: Layout | None = None, findings: Sequence[str] = ()
+    work: Workspace,
+    *,
+    layout: Layout | None = None,
+    sectors: SectorMap | None = None,
+    findings: Sequence[str] = (),
 ) -> Report:
-    """The report of a job as it stands; `layout` and `findings` as refined by the subchannel."""
+    """The report of a job as it stands; `layout` and `findings` as refined by the subchannel.
+
+    `sectors`: the map of the image that it is to be about, where that differs from the reading's.
+    """
     layout = layout or work.layout
-    counts = {state.name.lower(): count for state, count in work.map.counts().items()}
+    sectors = work.map if sectors is None else sectors
+    counts = {state.name.lower(): count for state, count in sectors.counts().items()}
     return Report(
         format=FORMAT,
         software=__version__,
@@ -120,12 +128,12 @@ def build_report(
         ),
         drive=work.job.drive,
         counts=counts,
-        complete=work.map.count(*GOOD) == len(work.map),
+        complete=sectors.count(*GOOD) == len(sectors),
         fill=Fill(work.job.fill, work.job.fill_audio),
         runs=_runs(work),
-        bad=list(bad_ranges(work.map, layout)),
-        recovered=list(_recovered(work.map, layout)),
-        repaired=[(part.start, len(part)) for part in work.map.repaired],
+        bad=list(bad_ranges(sectors, layout)),
+        recovered=list(_recovered(sectors, layout)),
+        repaired=[(part.start, len(part)) for part in sectors.repaired],
         findings=list(findings),
     )
 

@@ -91,6 +91,11 @@ class OffsetView:
         return self._layout
 
     @property
+    def areas(self) -> tuple[range, ...]:
+        """The LBAs that are corrected, each area for itself."""
+        return self._areas
+
+    @property
     def padded(self) -> tuple[range, ...]:
         """The LBAs that hold zeros in place of samples from beyond their audio area."""
         sectors = -(-abs(self.samples) // SAMPLES)
