@@ -22,6 +22,7 @@ from imagerd.base.settings import (
     DriveConfig,
     Policy,
 )
+from imagerd.daemon.loader_config import LoaderKeys
 
 PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
 BEGIN = "<!-- keys: written by python -m tests.config_reference -->\n"
@@ -33,6 +34,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "policy": Policy,
     "policy.budget": Budget,
     'drives."NAME"': DriveConfig,
+    "loader.NAME": LoaderKeys,
 }
 VARYING = {
     "folder": "see *Folders*",
@@ -40,6 +42,8 @@ VARYING = {
     "state": "see *Folders*",
     "runtime": "see *Folders*",
     "socket": "`imagerd.sock` in the runtime folder",
+    "driver": "required",
+    "drive": "required",
 }
 KINDS = {int: "whole number", float: "number", str: "text", bool: "true, false", Path: "path"}
 

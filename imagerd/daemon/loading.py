@@ -28,7 +28,7 @@ from imagerd.daemon.tray import DriveTray
 from imagerd.devices.loaders.journal import Entry, Event, Position, StackJournal
 from imagerd.devices.loaders.prompts import Answer, Ask, Prompt, Wish
 from imagerd.devices.loaders.registry import Context, open_loader
-from imagerd.devices.loaders.stack import StackReport, StackRun, Verdict
+from imagerd.devices.loaders.stack import End, StackReport, StackRun, Verdict
 
 _log = logging.getLogger(__name__)
 _MOST_RUNS = 64  # at once; threads of their own, as they last for hours
@@ -139,7 +139,7 @@ class Loaders:
         except ImagerdError as error:
             line.held, line.sentence = True, str(error)
         else:
-            line.sentence = report.sentence
+            line.held, line.sentence = report.ended is End.CANNOT_PICK, report.sentence
 
     def _ended(self, line: LoaderLine, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
