@@ -26,8 +26,9 @@ from imagerd.devices.drive import OpticalDrive
 from imagerd.devices.virtual.faults import FaultPlan
 from imagerd.devices.virtual.profile import DriveProfile
 from imagerd.devices.virtual.target import VirtualDrive
-from imagerd.disc.layout import SectorFormat, TrackMode
-from imagerd.formats import open_image
+from imagerd.disc.layout import Medium, SectorFormat, TrackMode, single_track
+from imagerd.disc.source import SectorSource
+from imagerd.formats import iso, open_image
 from imagerd.recovery.budget import Budget, End
 from imagerd.recovery.engine import recover
 from imagerd.recovery.job import Job, LayoutRecord, ReadFeatures
@@ -98,9 +99,20 @@ def make_image(folder: Path, kind: Kind, sectors: int) -> Path:
     return sheet
 
 
+def _opened(image: Path, kind: Kind) -> SectorSource:
+    """The image; an .iso that would fit a CD is a DVD all the same."""
+    if kind.mode is not TrackMode.BLOCKS:
+        return open_image(image)
+    dvd = iso.open_image(image)
+    dvd.layout = single_track(
+        dvd.layout.sectors, kind.mode, medium=Medium.DVD, stored=SectorFormat.USER
+    )
+    return dvd
+
+
 def recover_once(image: Path, kind: Kind, folder: Path, faults: FaultPlan = NO_FAULTS) -> Spent:
     """Read all of `image` through the virtual drive into a new workspace in `folder`."""
-    with closing(open_image(image)) as source:
+    with closing(_opened(image, kind)) as source:
         virtual = VirtualDrive(DriveProfile.load("plain"))
         virtual.insert(source, faults)
         with closing(OpticalDrive(virtual)) as drive:
