@@ -12,6 +12,7 @@ import msgspec
 
 from imagerd.archive.hold import Hold, take_hold
 from imagerd.archive.identify import DiscIdentity, same_disc
+from imagerd.archive.publish import remembered
 from imagerd.archive.stages import Control
 from imagerd.archive.world import Order, World
 from imagerd.base.config import Duplicates, Policy
@@ -19,6 +20,7 @@ from imagerd.base.errors import NotAvailable, WrongDisc
 from imagerd.catalog.describe import describe_disc
 from imagerd.catalog.records import Disc, Drive, Job, JobState
 from imagerd.catalog.states import OPEN
+from imagerd.disc.layout import TrackMode
 
 _PATIENCE = 60.0  # seconds for a checkpoint of much dirty data
 
@@ -64,7 +66,11 @@ def claim(world: World, who: Claimant, order: Order) -> Claimed | Declined:
     )
     if order.job is not None:
         return _taken(world, who, *_the_one(world, who, order.job), disc)
-    open_jobs = [job for job in catalog.jobs.open() if _is_of(job, identity)]
+    open_jobs = [
+        job
+        for job in catalog.jobs.open()
+        if _is_of(job, identity) and _reads_alike(world, who, job)
+    ]
     asked = next((job for job in open_jobs if job.state is JobState.WAITING), None)
     for job in open_jobs:
         if job is not asked and (hold := _free(world, who, job)) is not None:
@@ -139,6 +145,12 @@ def _the_one(world: World, who: Claimant, job_id: str) -> tuple[Job, Hold]:
     job = world.catalog.jobs.find(job_id)
     if job.disc is not None and not _is_of(job, who.identity):
         raise WrongDisc(f"Job {job.id[:8]} is of another disc, {job.disc.name}; put that one in.")
+    if job.drive is not None and not _reads_alike(world, who, job):
+        raise NotAvailable(
+            f"The audio of job {job.id[:8]} was read by {job.drive.vendor} {job.drive.product}, and"
+            " other drives place it differently; go on with that one, or set the read_offset of"
+            " both if it is the same."
+        )
     hold = take_hold(_folder(world, job), _PATIENCE, who.control.wants_to_stop)
     if hold is None:
         raise NotAvailable(f"Another process works on job {job.id[:8]}; wait for it or stop it.")
@@ -166,6 +178,35 @@ def _folder(world: World, job: Job) -> Path:
 
 def _is_of(job: Job, identity: DiscIdentity) -> bool:
     return job.disc is not None and same_disc(job.disc.fingerprint, identity.fingerprint)
+
+
+def _reads_alike(world: World, who: Claimant, job: Job) -> bool:
+    """Whether what this drive reads fits to what was read for `job` before.
+
+    Audio has no addresses: each model of drives is off by some samples, and what two of them read
+    does not join. So audio goes on only in a drive whose read offset is known to be the same, or in
+    one of the same model where it is not known.
+    """
+    before, now = job.drive, who.drive
+    if before is None or before.id == now.id or not _has_audio(who.identity):
+        return True
+    folder = _folder(world, job)
+    if not _has_sectors(folder) or remembered(folder) is not None:
+        return True
+    if before.read_offset is not None and now.read_offset is not None:
+        return before.read_offset == now.read_offset
+    return (before.vendor, before.product) == (now.vendor, now.product)
+
+
+def _has_audio(identity: DiscIdentity) -> bool:
+    return any(track.mode is TrackMode.AUDIO for track in identity.layout.tracks)
+
+
+def _has_sectors(folder: Path) -> bool:
+    try:
+        return (folder / "sectors.bin").stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _plain(policy: Policy) -> Mapping[str, object]:
