@@ -121,7 +121,7 @@ def test_what_was_read_in_the_end_is_no_finding(tmp_path: Path) -> None:
     image = an_iso(tmp_path)
     entered(tmp_path, image, failed(7, 3, RangeState.PROVEN), failed(20, 2, RangeState.READ))
     assert told("verify", image)["verdict"]["account"]["bad"]["count"] == 0
-    assert "says that every sector was read" in imagerctl("verify", image).stdout
+    assert "says: every sector was read" in imagerctl("verify", image).stdout
 
 
 def test_an_image_that_changed_since_does_not_match_the_catalog(tmp_path: Path) -> None:

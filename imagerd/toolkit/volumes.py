@@ -45,7 +45,8 @@ def volume_size(layout: Layout, volume: VolumeInfo) -> VolumeVerdict | None:
         )
     else:
         rest = present - claimed
-        more = f" and {rest} more follow" if rest else ""
+        single = len(layout.tracks) == 1  # else other tracks follow, which is no wonder
+        more = f" and {rest} more follow" if rest and single else ""
         sentence = f"The volume {volume.volume_id} claims {claimed} sectors: all are there{more}."
     return VolumeVerdict(claimed <= present, volume.volume_id, claimed, present, sentence)
 

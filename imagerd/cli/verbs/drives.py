@@ -68,7 +68,8 @@ def _ask(address: str, vendor: str, product: str, revision: str, links: tuple[st
             status = drive.status()
             state = status.name.lower().replace("_", " ")
             if state == "ready":
-                medium = drive.medium.value
+                found = drive.current_medium()
+                medium = None if found is None else found.value
     except (ImagerdError, OSError) as error:
         problem = str(error)
     return _Drive(address, vendor, product, revision, state, medium, links, problem)

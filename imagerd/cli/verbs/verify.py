@@ -160,10 +160,10 @@ def _account_lines(account: AccountSummary) -> Iterator[str]:
     if account.sentence:
         yield f"  {text.bad(text.clean(account.sentence))}"
     else:
-        yield f"  {text.clean(account.where)} says that every sector was read."
+        yield f"  {text.clean(account.where)} says: every sector was read."
     if account.repaired:
         yield (
-            f"  {text.count(account.repaired.count, 'sector')} of it, repaired by parity: "
+            f"  {text.count(account.repaired.count, 'sector')} in it repaired by parity: "
             f"LBA {text.ranges(account.repaired.ranges)}"
         )
 
@@ -175,7 +175,7 @@ def _table(tracks: Iterable[TrackVerdict]) -> Iterator[str]:
             str(track.number),
             text.mode(track.mode),
             text.grouped(track.sectors),
-            text.grouped(track.good) if track.good or track.bad else "–",
+            text.grouped(track.good) if track.good or not track.unproven else "–",
             text.bad(text.grouped(track.bad)) if track.bad else "0",
         ]
         for track in tracks

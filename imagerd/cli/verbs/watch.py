@@ -68,10 +68,11 @@ def _print(notices: Iterable[Notice], once: bool, lines: object) -> JobView | No
 
 
 class _Lines:
-    """Events as lines; progress only at each tenth part of a stage."""
+    """Events as lines; progress only at each tenth part of a stage, and nothing said twice."""
 
     def __init__(self) -> None:
         self._shown: dict[str, tuple[str, int]] = {}
+        self._drives: dict[str, str] = {}
 
     def of(self, notice: Notice) -> Iterator[str]:
         """The lines of one event."""
@@ -85,7 +86,10 @@ class _Lines:
             yield from self._job(notice.job)
         elif notice.drive is not None and notice.drive.job is None:
             said = f": {notice.drive.sentence}" if notice.drive.sentence else ""
-            yield text.clean(f"{notice.drive.name}: {notice.drive.state.value}{said}")
+            line = f"{notice.drive.name}: {notice.drive.state.value}{said}"
+            if self._drives.get(notice.drive.name) != line:
+                self._drives[notice.drive.name] = line
+                yield text.clean(line)
 
     def _job(self, job: JobView) -> Iterator[str]:
         progress = job.progress
@@ -96,7 +100,10 @@ class _Lines:
         if self._shown.get(job.id) == mark:
             return
         self._shown[job.id] = mark
-        words = progress_words(progress) if progress is not None else text.clean(job.sentence)
+        if progress is not None:
+            words = progress_words(progress)
+        else:
+            words = text.clean(job.sentence.removeprefix(f"{job.name}: "))
         yield f"{text.clean(job.name) or 'disc'}: {job_state(job)}  {words}"
 
 
