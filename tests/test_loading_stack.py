@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -47,6 +49,12 @@ def test_a_stack_is_archived_and_sorted_with_every_move_on_record_before_it_is_m
         stack(line, first, scratched, odd_disc(folder), second, first)
         line.start()
         ear, heard = listen(line)
+        watcher = subprocess.Popen(
+            [sys.executable, "-m", "imagerd.cli.main", "watch"],
+            env=line.here.environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         assert "running" in line.here.ctl("loader", "run", "robot")
         line.here.until(lambda: not line.loader.running, "the run to end")
         ended = line.loader
@@ -72,6 +80,8 @@ def test_a_stack_is_archived_and_sorted_with_every_move_on_record_before_it_is_m
         assert "The input is empty." in table
         assert line.here.stop() == 0
         ear.join(10)
+        watched = watcher.communicate(timeout=30)[0]
+    assert "Disc 2 is on its way to the reject bin." in watched
     told = [notice.loader.sentence for notice in heard if notice.loader is not None]
     assert "Disc 1 is on its way into demo." in told
     assert "Disc 2 is on its way to the reject bin." in told

@@ -117,6 +117,8 @@ class Loaders:
 
     def _begin(self, line: LoaderLine, *, cleared: bool) -> None:
         name, drive = line.config.name, line.config.drive
+        if self._leaves(line):
+            raise NotAvailable(_QUITS)
         if line.running:
             raise BadInput(f"The loader {name} is running already.")
         slot = self._scheduler.find(drive)
