@@ -15,6 +15,7 @@ from imagerd.archive.identify import DiscIdentity
 from imagerd.archive.speed import SpeedLimit
 from imagerd.archive.stages import Control, Stage, Stop, Way, staged
 from imagerd.archive.world import World
+from imagerd.base.errors import NotAvailable
 from imagerd.base.progress import Progress
 from imagerd.catalog.catalog import Catalog
 from imagerd.catalog.records import JobState, Pass
@@ -24,7 +25,9 @@ from imagerd.disc.source import SectorState
 from imagerd.recovery.budget import Budget
 from imagerd.recovery.effort import Reader
 from imagerd.recovery.engine import PassNote, Recovery, RecoveryResult
+from imagerd.recovery.fitting import fits
 from imagerd.recovery.job import DriveRecord, Job, LayoutRecord, ReadFeatures
+from imagerd.recovery.sectormap import GOOD, NOT_GOOD
 from imagerd.recovery.workspace import Workspace
 
 _SNAPSHOT_SECONDS = 5.0
@@ -55,9 +58,13 @@ def read_disc(
     world: World,
     control: Control,
 ) -> Way[RecoveryResult]:
-    """Recover what the budget allows. Stops with a checkpoint when `control` says so."""
+    """Recover what the budget allows. Stops with a checkpoint when `control` says so.
+
+    Raises `NotAvailable` if what the drive reads does not join what was read before.
+    """
     limit = world.settings(drive.identity).max_speed
     reader: Reader = drive if limit is None else SpeedLimit(drive, limit)
+    _require_fit(reader, work, claimed)
     known_notes = len(work.notes)
     recovery = Recovery(
         reader,
@@ -87,6 +94,17 @@ def read_disc(
     finally:
         for done in passes_of(work, known_notes):
             world.catalog.jobs.record_pass(claimed.job.id, done)
+
+
+def _require_fit(reader: Reader, work: Workspace, claimed: Claimed) -> None:
+    if not work.map.count(*GOOD) or not work.map.count(*NOT_GOOD) or fits(reader, work):
+        return
+    raise NotAvailable(
+        f"Sectors of {claimed.disc.name} differ from what was read before for job"
+        f" {claimed.job.id[:8]}: this is another disc or pressing with the same table of contents,"
+        " or a drive that places audio differently. Go on with the first, or cancel that job to"
+        " begin anew."
+    )
 
 
 class _Snapshots:
