@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from imagerd.catalog.records import JobState
+from imagerd.devices.drive import OpticalDrive
 from imagerd.devices.virtual.faults import FaultPlan
 from imagerd.disc.source import SectorState
 from imagerd.recovery.mapfile import Status
@@ -41,3 +42,14 @@ def test_the_map_of_an_iso_of_one_track_ends_with_the_iso(tmp_path: Path) -> Non
     bad = [block for block in done.map.blocks if block.status is not Status.FINISHED]
     assert [(block.pos, block.size) for block in bad] == [(200 * 2048, 2048)]
     assert SectorState.FAILED.name.lower() in {r.state for r in done.report.bad}
+
+
+def test_what_was_odd_about_the_disc_is_in_its_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = "The TOC puts track 5 at LBA 7, where it cannot be; it is left out."
+    monkeypatch.setattr(OpticalDrive, "warnings", property(lambda _: (odd,)))
+    with way(tmp_path) as there:
+        done = there.archive(memory_disc([data(200)]))
+        assert odd in done.image.notes
+        assert odd in done.report.findings

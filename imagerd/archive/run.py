@@ -148,7 +148,7 @@ def _subject(
 ) -> Subject:
     who = drive.identity
     offset = world.settings(who).read_offset
-    return Subject(identity, claimed.disc.name, claimed.job.id, who.product, offset)
+    return Subject(identity, claimed.disc.name, claimed.job.id, who.product, offset, drive.warnings)
 
 
 def _unfinished(world: World, claimed: Claimed) -> Publication | None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,19 +27,24 @@ from imagerd.sectors.offset import OffsetView
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is written: `name` is the disc's, `drive` the model, `job` the id."""
+    """What is written: `name` is the disc's, `drive` the model, `job` the id.
+
+    `warnings`: what was odd about the disc when it was identified.
+    """
 
     identity: DiscIdentity
     name: str
     job: str
     drive: str
     read_offset: int | None
+    warnings: tuple[str, ...] = ()
 
 
 def write_publication(work: Workspace, subject: Subject, world: World) -> Task[Publication]:
     """Write and prove the files of the image in a staging folder, and remember them for the job."""
     policy = world.config.policy
     refined = refine(work)
+    refined = replace(refined, findings=(*subject.warnings, *refined.findings))
     offset = subject.read_offset if moves_audio(refined.layout, subject.read_offset) else None
     source, notes = _corrected(WorkSource(work, refined.layout), offset)
     choice = yield from choose_output(source, policy.output)
@@ -61,7 +66,7 @@ def write_publication(work: Workspace, subject: Subject, world: World) -> Task[P
             files=[FileDigests.of(file.path.name, file.digests) for file in files],
             tracks=[FileDigests.of(str(t.number), t.digests) for t in written.tracks],
             reason=choice.reason,
-            notes=[*refined.findings, *notes, *written.left_out],
+            notes=[*refined.findings, *notes, *(f"Left out: {what}." for what in written.left_out)],
             fill=f"bytes {work.job.fill:#04x}, silence in audio" if written.bad else None,
             read_offset=offset,
             verified=verified,
