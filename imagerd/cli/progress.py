@@ -60,6 +60,8 @@ class ProgressLine:
         if last is None or last[2] != progress.what or progress.done < last[1]:
             if last is None and now > self._begin:
                 self._rate = progress.done / (now - self._begin)
+            elif last is not None and progress.done < last[1]:
+                self._rate = 0.0
             return
         newest = (progress.done - last[1]) / max(now - last[0], 1e-6)
         self._rate = newest if not self._rate else self._rate + _SMOOTH * (newest - self._rate)

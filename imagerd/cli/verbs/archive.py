@@ -63,6 +63,7 @@ def command(
     from imagerd.archive.stages import follow
 
     chosen = _config(config, folder, catalog, settings)
+    _make_folder(chosen.archive.folder)  # better to learn now than after an hour of reading
     output = Output("archive", as_json=as_json, quiet=quiet)
     with _StageLine(quiet) as line:
         outcome = _archive(chosen, drive, again, lambda way: follow(way, line.show))
@@ -86,6 +87,22 @@ def _config(
     if catalog is not None:
         config = replace(config, catalog=CatalogConfig(url=catalog_url(catalog)))
     return replace(config, policy=override_policy(config.policy, settings))
+
+
+def _make_folder(folder: Path) -> None:
+    """Raise `NotAvailable` unless files can be written into `folder`, made if need be."""
+    import os
+
+    from imagerd.base.errors import NotAvailable
+
+    reason = "you may not write there"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK | os.X_OK):
+            return
+    except OSError as error:
+        reason = error.strerror or str(error)
+    raise NotAvailable(f"Cannot write into {folder}: {reason}; name another by --output.")
 
 
 def _archive(
@@ -125,10 +142,9 @@ class _StageLine:
         from dataclasses import replace
 
         progress = stage.progress
-        words = [stage.state.value if stage.state is not None else "", progress.what]
-        if stage.bad:
-            words.append(f"{stage.bad} bad")
-        self._line.show(replace(progress, what=" ".join(word for word in words if word)))
+        if _only_damage_is_left(stage):  # a percentage and a rate would tell nothing now
+            progress = replace(progress, done=0, total=0)
+        self._line.show(replace(progress, what=stage_words(stage)))
 
     def __enter__(self) -> _StageLine:
         self._line.__enter__()
@@ -143,10 +159,32 @@ class _StageLine:
         self._line.__exit__(kind, error, trace)
 
 
+def stage_words(stage: Stage) -> str:
+    """What is going on, the most important first: the end may be cut off.
+
+    `14 bad, at most 59:12 more, pass 6: retrying`
+    """
+    words = []
+    if stage.bad:
+        words.append(f"{text.grouped(stage.bad)} bad")
+    if stage.suspect:
+        words.append(f"{text.grouped(stage.suspect)} doubtful")
+    if _only_damage_is_left(stage) and stage.budget_left is not None:
+        words.append(f"at most {text.clock(stage.budget_left)} more")
+    what, state = stage.progress.what, stage.state.value if stage.state is not None else ""
+    words.append(f"{state} {what}" if what.startswith("track") else what or state)
+    return ", ".join(word for word in words if word)
+
+
+def _only_damage_is_left(stage: Stage) -> bool:
+    """Whether every sector that reads well has been read."""
+    bad = stage.bad + stage.suspect
+    return bool(bad) and stage.progress.done + bad >= stage.progress.total > 0
+
+
 def _lines(outcome: Outcome) -> Iterator[str]:
     colour = {"done": text.good, "partial": text.doubtful, "failed": text.bad}
-    yield f"{colour.get(outcome.state.value, text.strong)(outcome.state.value)}: " + text.clean(
-        outcome.sentence
-    )
+    state = colour.get(outcome.state.value, text.strong)(outcome.state.value)
+    yield f"{state}  {text.clean(outcome.sentence)}"
     for note in outcome.notes:
         yield f"  {text.faint(text.clean(note))}"
