@@ -179,20 +179,20 @@ class Loaders:
         verdict = await asyncio.to_thread(self._verdict_of, known) if known else None
         cycles = slot.cycles
         while verdict is None:
-            if slot.working:
-                job = slot.job.id if slot.job is not None else known
-                if job != known:
-                    known = job
-                    await note(job)
-            elif slot.cycles > cycles:
+            worked = slot.working or slot.cycles > cycles
+            if worked and slot.job is not None and slot.job.id != known:
+                known = slot.job.id
+                await note(known)
+            elif slot.working:
+                await asyncio.sleep(_LOOK_SECONDS)
+            elif worked:
                 cycles = slot.cycles
                 verdict = None if self._leaves(line) else _verdict(slot)
-                continue
             elif self._leaves(line) or (line.stop.is_set() and slot.needs_space):
                 return None
             else:
                 self._start(line, slot)
-            await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(_LOOK_SECONDS)
         return verdict
 
     def _leaves(self, line: LoaderLine) -> bool:
