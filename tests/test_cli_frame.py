@@ -304,3 +304,35 @@ def test_json_holds_ranges_enums_and_odd_names() -> None:
         "path": "a?",
         "raw": "01",
     }
+
+
+@pytest.mark.parametrize(
+    ("line", "width", "parts"),
+    [
+        ("  one two", 20, ["  one two"]),
+        ("  one two three", 10, ["  one two", "    three"]),
+        ("name  value-that-is-too-long", 12, ["name  value-that-is-too-long"]),
+        ("", 5, [""]),
+    ],
+)
+def test_lines_break_between_words_only_where_that_helps(
+    line: str, width: int, parts: list[str]
+) -> None:
+    assert text.wrap(line, width) == parts
+
+
+def test_styles_do_not_count_when_a_line_is_broken() -> None:
+    styled = text.bad("three words here")
+    assert text.wrap(styled, 16) == [styled]
+    assert "".join(text.wrap(styled, 12)).replace("  ", " ") == styled
+
+
+def test_a_table_cuts_its_last_column_to_the_terminal() -> None:
+    rows = [["1", "a" * 40], ["2", "b"]]
+    wide = text.table(rows, ["id", "digest"])
+    assert max(map(len, map(click.unstyle, wide))) == 46
+    narrow = [click.unstyle(line) for line in text.table(rows, ["id", "digest"], width=30)]
+    assert max(map(len, narrow)) == 30
+    assert narrow[1].endswith("…")
+    hopeless = text.table(rows, ["id", "digest"], width=10)
+    assert hopeless == wide

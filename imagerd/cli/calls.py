@@ -75,7 +75,10 @@ def drive_lines(drive: DriveView) -> Iterator[str]:
         if job.progress is not None:
             yield f"  {progress_words(job.progress)}"
     if drive.sentence:
-        yield f"  {text.faint(text.clean(drive.sentence))}"
+        said = drive.sentence
+        if drive.job is not None:
+            said = said.removeprefix(f"{drive.job.name}: ")
+        yield f"  {text.faint(text.clean(said))}"
 
 
 def loader_state(loader: LoaderView) -> str:

@@ -13,6 +13,7 @@ from typing import TypeVar
 import click
 
 from imagerd.base.progress import Progress, Task, run
+from imagerd.cli import text
 from imagerd.cli.progress import ProgressLine
 
 R = TypeVar("R")
@@ -37,13 +38,24 @@ class Output:
         self.as_json = as_json
         self.quiet = quiet
 
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal that the result goes to; None if it goes elsewhere."""
+        if not sys.stdout.isatty():
+            return None
+        import shutil
+
+        return shutil.get_terminal_size().columns
+
     def tell(self, result: R, lines: Callable[[R], Iterable[str]]) -> None:
         """Print `result`: as JSON, as text, or not at all."""
         if self.as_json:
             click.echo(to_json(result))
         elif not self.quiet:
+            width = self.width
             for line in lines(result):
-                click.echo(line)
+                for part in [line] if width is None else text.wrap(line, width):
+                    click.echo(part)
 
     def follow(self, task: Task[R], what: str = "") -> R:
         """Run a task with progress on a terminal."""

@@ -7,11 +7,13 @@ them before they are shown.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
 import click
 
+_LEAST = 8  # columns: less of a cell says nothing
 _LIST_RANGES = 8  # ranges shown in one line before "and n more"
 
 
@@ -56,8 +58,40 @@ def pad(text: str, width: int, *, right: bool = False) -> str:
     return space + text if right else text + space
 
 
-def table(rows: Sequence[Sequence[str]], heads: Sequence[str], *, indent: int = 2) -> list[str]:
-    """Lines of a table. A head that begins with `>` aligns its column right."""
+def wrap(line: str, width: int) -> list[str]:
+    """Break a line between words, so that it fits `width` columns; what follows is indented more.
+
+    Styles take no room and go on in the next line. A word that is too long stays where it is.
+    """
+    if cells(line) <= width:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
+    lines: list[str] = []
+    now, used = "", 0
+    for word in re.findall(r" *[^ ]+", line):
+        size = cells(word)
+        alone = cells(word.lstrip(" "))
+        if now.strip() and used + size > width and len(indent) + alone <= width:
+            lines.append(now)
+            now, used = indent, len(indent)
+            word, size = word.lstrip(" "), alone
+        now, used = now + word, used + size
+    return [*lines, now]
+
+
+def table(
+    rows: Sequence[Sequence[str]],
+    heads: Sequence[str],
+    *,
+    indent: int = 2,
+    width: int | None = None,
+) -> list[str]:
+    """Lines of a table. A head that begins with `>` aligns its column right.
+
+    With a `width`, the last column is cut so that lines fit, as long as that leaves some of it.
+    """
+    if width is not None:
+        rows = _cut_last(rows, heads, width - indent)
     right = [head.startswith(">") for head in heads]
     titles = [head.removeprefix(">") for head in heads]
     widths = [max(cells(row[at]) for row in [titles, *rows]) for at in range(len(heads))]
@@ -70,6 +104,17 @@ def table(rows: Sequence[Sequence[str]], heads: Sequence[str], *, indent: int = 
         ).rstrip()
         for row in [dim, *rows]
     ]
+
+
+def _cut_last(
+    rows: Sequence[Sequence[str]], heads: Sequence[str], width: int
+) -> Sequence[Sequence[str]]:
+    others = [[*row[:-1]] for row in [*rows, [head.removeprefix(">") for head in heads]]]
+    used = sum(max(map(cells, column)) + 2 for column in zip(*others, strict=True))
+    room = width - used
+    if room < _LEAST:
+        return rows
+    return [[*row[:-1], row[-1] if cells(row[-1]) <= room else fit(row[-1], room)] for row in rows]
 
 
 def facts(pairs: Iterable[tuple[str, str | None]], *, indent: int = 2) -> list[str]:

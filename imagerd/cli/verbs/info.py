@@ -68,7 +68,7 @@ def command(
     for name in sources:
         with opened(name, accounts) as source:
             told = _describe(source)
-        output.tell(told, _lines)
+        output.tell(told, lambda one: _lines(one, output.width))
 
 
 def _describe(source: Opened) -> _Told:
@@ -94,13 +94,13 @@ def _describe(source: Opened) -> _Told:
     )
 
 
-def _lines(told: _Told) -> Iterator[str]:
+def _lines(told: _Told, width: int | None) -> Iterator[str]:
     disc = told.disc
     yield text.strong(text.clean(told.source))
     yield from text.facts(_facts(told))
     yield ""
     if disc.medium == "cd":
-        yield from _track_table(disc)
+        yield from _track_table(disc, width)
         yield from _index_lines(disc)
     for warning in told.warnings:
         yield text.doubtful(f"  {text.clean(warning)}")
@@ -163,7 +163,7 @@ def _opt(value: str | None) -> str | None:
     return None if value is None else text.clean(value)
 
 
-def _track_table(disc: DiscInfo) -> Iterator[str]:
+def _track_table(disc: DiscInfo, width: int | None) -> Iterator[str]:
     columns = {
         ">track": lambda t: str(t.number),
         "mode": _mode,
@@ -182,7 +182,9 @@ def _track_table(disc: DiscInfo) -> Iterator[str]:
         if (head[:1] == ">" and head != ">pregap") or any(row[at] for row in rows)
     ]
     heads = list(columns)
-    yield from text.table([[row[at] for at in used] for row in rows], [heads[at] for at in used])
+    yield from text.table(
+        [[row[at] for at in used] for row in rows], [heads[at] for at in used], width=width
+    )
 
 
 def _mode(track: TrackInfo) -> str:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,10 +56,10 @@ def command(
     if as_json:
         output.tell(_json(entry), lambda _: ())
     else:
-        output.tell(entry, _lines)
+        output.tell(entry, lambda one: _lines(one, output.width))
 
 
-def _lines(entry: _Entry) -> Iterator[str]:
+def _lines(entry: _Entry, width: int | None) -> Iterator[str]:
     image = entry.image
     yield text.strong(f"{image.id}  {text.clean(image.name)}")
     yield from text.facts(_facts(entry))
@@ -68,15 +68,23 @@ def _lines(entry: _Entry) -> Iterator[str]:
         [text.clean(f.path), text.size(f.digests.size), f.digests.crc32, f.digests.sha1]
         for f in image.files
     ]
-    yield from text.table(rows, ["file", ">size", "CRC-32", "SHA-1"])
+    yield from text.table(rows, ["file", ">size", "CRC-32", "SHA-1"], width=width)
     if image.tracks:
         yield ""
-        yield from text.table([_track_row(t) for t in image.tracks], _TRACK_HEADS)
+        yield from _track_table(image.tracks, width)
     if entry.passes:
         yield ""
         yield from text.table([_pass_row(p) for p in entry.passes], _PASS_HEADS)
     for note in image.notes:
-        yield text.doubtful(f"  {text.clean(note)}")
+        yield text.faint(f"  {text.clean(note)}")
+
+
+def _track_table(tracks: Iterable[ImageTrack], width: int | None) -> Iterator[str]:
+    """The tracks, without the columns that none of them has anything in."""
+    rows = [_track_row(track) for track in tracks]
+    used = [at for at in range(len(_TRACK_HEADS)) if any(row[at] for row in rows)]
+    heads = [_TRACK_HEADS[at] for at in used]
+    yield from text.table([[row[at] for at in used] for row in rows], heads, width=width)
 
 
 _TRACK_HEADS = [">track", "mode", ">first LBA", ">sectors", ">pregap", "ISRC", "SHA-1"]
@@ -88,7 +96,8 @@ def _facts(entry: _Entry) -> Iterator[tuple[str, str | None]]:
     yield "path", text.clean(image.path)
     yield "format", f"{image.format}, {text.size(image.size)}"
     if image.disc is not None:
-        yield from _disc_facts(image.disc)
+        audio = any(track.mode == "audio" for track in image.tracks)
+        yield from _disc_facts(image.disc, audio=audio)
     yield "sectors", _completeness(image)
     if image.counts.failed:
         yield "filled with", None if image.fill is None else text.clean(image.fill)
@@ -100,12 +109,13 @@ def _facts(entry: _Entry) -> Iterator[tuple[str, str | None]]:
     yield "made", day(image.created)
 
 
-def _disc_facts(disc: Disc) -> Iterator[tuple[str, str | None]]:
+def _disc_facts(disc: Disc, *, audio: bool) -> Iterator[tuple[str, str | None]]:
     yield "disc", f"{disc.medium.upper()}, {text.count(disc.sectors, 'sector')}"
     yield "volume id", None if disc.volume_id is None else text.clean(disc.volume_id)
     yield "title", None if disc.title is None else text.clean(disc.title)
-    yield "MusicBrainz id", disc.musicbrainz_id
-    yield "CDDB id", disc.cddb_id
+    if audio:
+        yield "MusicBrainz id", disc.musicbrainz_id
+        yield "CDDB id", disc.cddb_id
     yield "fingerprint", disc.fingerprint
 
 
@@ -130,7 +140,7 @@ def _drive(drive: Drive) -> str:
 def _track_row(track: ImageTrack) -> list[str]:
     return [
         str(track.number),
-        track.mode,
+        text.mode(track.mode),
         str(track.index1),
         text.grouped(track.end - track.start),
         str(track.pregap) if track.pregap else "",
