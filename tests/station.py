@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,11 +18,13 @@ from pathlib import Path
 from imagerd.base.config import Config, load_config
 from imagerd.base.errors import NotAvailable
 from imagerd.catalog.catalog import Catalog
+from imagerd.catalog.records import ImageSummary
 from imagerd.daemon.client import Client
 from imagerd.daemon.protocol import JobView, VirtualAdd, VirtualInsert
 from imagerd.devices.virtual.host import HostProcess, spawn_host
 
 ENDED = frozenset({"done", "partial", "failed", "cancelled", "skipped", "waiting"})
+RELOADED = "the configuration "  # the log says that it was read again, or that it stays
 _TIMEOUT = 90.0
 
 CONFIG = """\
@@ -97,6 +100,7 @@ class Station:
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End the daemon and return its exit code."""
         assert self.daemon is not None
+        self.daemon.send_signal(signal.SIGCONT)
         self.daemon.send_signal(number)
         code = self.daemon.wait(_TIMEOUT)
         self.daemon = None
@@ -106,11 +110,19 @@ class Station:
         """A virtual drive of the daemon's."""
         self.client.virtual_add(VirtualAdd(name=name))
 
-    def foreign_drive(self, name: str, trace: Path | None = None) -> HostProcess:
+    def foreign_drive(
+        self,
+        name: str = "demo",
+        trace: Path | None = None,
+        *,
+        profile: str | Path = "plain",
+        time_scale: float = 0.0,
+    ) -> HostProcess:
         """A virtual drive that outlives the daemon, as a real one does."""
         folder = self.config.daemon.runtime / "virtual"
         folder.mkdir(parents=True, exist_ok=True)
-        host = spawn_host(folder / f"{name}.sock", name, trace=trace)
+        socket = folder / f"{name}.sock"
+        host = spawn_host(socket, name, trace=trace, profile=profile, time_scale=time_scale)
         self._hosts.append(host)
         return host
 
@@ -128,6 +140,67 @@ class Station:
 
         self.until(ended, f"job {number} to end")
         return self.client.jobs(everything=True)[0]
+
+    def jobs(self) -> list[JobView]:
+        """All jobs, newest first."""
+        return self.client.jobs(everything=True)
+
+    def states(self) -> list[str]:
+        """The states of all jobs, oldest first."""
+        return [job.state for job in reversed(self.jobs())]
+
+    def workers(self, drive: str = "demo") -> list[int]:
+        """The process ids of the workers at that drive, also of those that lost their daemon."""
+        tail = f"/{drive}.sock"
+        found = []
+        for folder in Path("/proc").iterdir():
+            if not folder.name.isdecimal():
+                continue
+            try:
+                words = (folder / "cmdline").read_bytes().decode().split("\0")
+            except OSError:
+                continue
+            ours = any(word.endswith(tail) and str(self.folder) in word for word in words)
+            if ours and "imagerd.daemon.worker" in words:
+                found.append(int(folder.name))
+        return found
+
+    def workspaces(self) -> list[Path]:
+        """The folders of jobs."""
+        place = self.config.daemon.state / "jobs"
+        return sorted(place.iterdir()) if place.is_dir() else []
+
+    def images(self) -> tuple[ImageSummary, ...]:
+        """The images in the catalog, newest first."""
+        with Catalog.open(self.config.catalog.url, read_only=True) as catalog:
+            return catalog.images.search()
+
+    def tidy(self) -> None:
+        """Nothing lies about: only whole images of the catalog, only workspaces of open jobs."""
+        images = self.images()
+        folders = {Path(image.folder) for image in images}
+        assert len(folders) == len(images)
+        assert set(self.archive.iterdir()) == folders
+        for image in images:
+            with Catalog.open(self.config.catalog.url, read_only=True) as catalog:
+                named = {file.path for file in catalog.images.get(image.id).files}
+            assert {path.name for path in Path(image.folder).iterdir()} == named
+        kept = {job.id for job in self.jobs() if job.state not in ("done", "skipped", "waiting")}
+        assert {folder.name for folder in self.workspaces()} <= kept
+
+    def configure(self, policy: str = "", extra: str = "", **values: str) -> None:
+        """Write the configuration anew; `values` replace lines by their key."""
+        text = CONFIG.format(policy=policy, extra=extra)
+        for key, value in values.items():
+            text = re.sub(rf"(?m)^{key} = .*$", f"{key} = {value}", text)
+        self.config_file.write_text(text)
+
+    def reload(self) -> None:
+        """Have the daemon read its configuration, and wait until it did."""
+        assert self.daemon is not None
+        before = self.log.read_text().count(RELOADED)
+        self.daemon.send_signal(signal.SIGHUP)
+        self.until(lambda: self.log.read_text().count(RELOADED) > before, "the reload")
 
     def image_of(self, job: JobView) -> Path:
         """The main file of the image that a job made."""

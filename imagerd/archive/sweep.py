@@ -73,15 +73,17 @@ def pause_interrupted(world: World) -> tuple[Job, ...]:
     )
 
 
-def after_death(world: World, job_id: str) -> Outcome | None:
+def after_death(world: World, job_id: str | None) -> Outcome | None:
     """How a job ended whose worker died without saying so; None if it is still to be worked on.
 
-    Clears what the worker had no time to clear.
+    Clears what the worker had no time to clear. No `job_id`: it had not told of any.
     """
+    sweep(world)
+    if job_id is None:
+        return None
     job = world.catalog.jobs.get(job_id)
     if job.state in OPEN - {JobState.WAITING}:
         return None
-    sweep(world)
     images = world.catalog.images.of_job(job_id)
     name = job.disc.name if job.disc is not None else ""
     if job.state not in (JobState.DONE, JobState.PARTIAL) or not images:

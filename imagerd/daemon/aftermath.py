@@ -22,7 +22,7 @@ from imagerd.devices.transport import open_transport
 def survivors(world: World) -> Survivors:
     """The daemon's part, by this configuration and catalog; it works in threads."""
 
-    def ended(address: str, job: str) -> WorkerReport | None:
+    def ended(address: str, job: str | None) -> WorkerReport | None:
         outcome = after_death(world, job)
         if outcome is None:
             return None
@@ -31,7 +31,7 @@ def survivors(world: World) -> Survivors:
     def left(job: str, state: JobState, sentence: str) -> WorkerReport:
         return ended_report(give_up(world, job, state, sentence), ejected=False)
 
-    async def ended_later(address: str, job: str) -> WorkerReport | None:
+    async def ended_later(address: str, job: str | None) -> WorkerReport | None:
         return await asyncio.to_thread(ended, address, job)
 
     async def left_later(job: str, state: JobState, sentence: str) -> WorkerReport:

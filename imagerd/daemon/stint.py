@@ -29,13 +29,13 @@ _CANCELLED = "Cancelled; what was read is kept for a retry."
 
 @dataclass(frozen=True, slots=True)
 class Survivors:
-    """What those do who outlive a worker; by job id. Each may raise `ImagerdError`.
+    """What those do who outlive a worker. Each may raise `ImagerdError`.
 
-    `after_death` (address, job): how the job had ended already, None if it has not. `give_up`
-    (job, state, sentence): leave it so.
+    `after_death` (address, id of the job if it is known): clear up; how the job had ended already,
+    None if it has not. `give_up` (job, state, sentence): leave it so.
     """
 
-    after_death: Callable[[str, str], Awaitable[WorkerReport | None]]
+    after_death: Callable[[str, str | None], Awaitable[WorkerReport | None]]
     give_up: Callable[[str, JobState, str], Awaitable[WorkerReport]]
 
 
@@ -112,8 +112,6 @@ class Stint:
         """How the job had ended, if the worker died only after that."""
         why = "was silent for too long" if end.silent else f"died ({end.returncode})"
         _log.warning("the worker for %s %s", self._slot.address, why)
-        if self._job is None:
-            return None
         try:
             return await self._survivors.after_death(self._slot.address, self._job)
         except ImagerdError as error:
