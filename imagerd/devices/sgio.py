@@ -20,6 +20,7 @@ import os
 import stat
 import struct
 import time
+from functools import cache
 from pathlib import Path
 
 from imagerd.base.errors import DriveLost, InternalError, NotAvailable
@@ -39,6 +40,10 @@ from imagerd.devices.sense import INVALID_OPCODE
 SG_IO = 0x2285
 SG_GET_RESERVED_SIZE = 0x2272
 _DIRECTIONS = {Direction.NONE: -1, Direction.OUT: -2, Direction.IN: -3}
+# SG_DXFER_TO_FROM_DEV: /dev/sgN has a buffer of its own between, which is filled with ours first;
+# else what an earlier command left there would come back as if the drive had sent it.
+_TO_FROM = -4
+_READS = frozenset({0x28, 0xA8, 0xBE, 0xB9, 0xD8})  # READ(10), (12), CD, CD MSF, CD-DA
 _SENSE = 96
 _PAGE = 4096
 DEFAULT_TRANSFER = 64 * 1024  # what every host and USB bridge moves
@@ -110,6 +115,11 @@ class SgTransport:
                 self._guard = _open(sysfs.block, exclusive=True)
             limit = limit_of(sysfs) or _reserved_size(self._fd) or DEFAULT_TRANSFER
             self._memory = _Memory(max(_PAGE, min(limit, MAX_TRANSFER)))
+            self._is_generic = sysfs.is_generic
+            # A residue that lies must not pass off as sectors what the drive never sent, be it an
+            # earlier command's or zeros: the buffer holds a pattern before each read.
+            pattern = _pattern()
+            self._untouched = pattern * -(-self._memory.size // len(pattern))
             undo.pop_all()
 
     @property
@@ -151,14 +161,15 @@ class SgTransport:
             raise ValueError(f"a transfer of {length} bytes exceeds {self._memory.size}")
         if command.direction is Direction.OUT:
             self._memory.view[:length] = command.data
+        elif length and command.cdb[0] in _READS:
+            ctypes.memmove(self._memory.address, self._untouched, length)
         elif length:
-            # A residue that lies must not pass off an earlier command's sectors as this one's.
             ctypes.memset(self._memory.address, 0, length)
         self._sense.view[:2] = b"\0\0"
         cdb = ctypes.create_string_buffer(command.cdb, len(command.cdb))
         header = SgIoHeader(
             interface_id=ord("S"),
-            dxfer_direction=_DIRECTIONS[command.direction if length else Direction.NONE],
+            dxfer_direction=self._direction(command, length),
             cmd_len=len(command.cdb),
             mx_sb_len=_SENSE,
             dxfer_len=length,
@@ -169,6 +180,11 @@ class SgTransport:
         )
         header.cdb = cdb  # keeps the bytes alive as long as the pointer to them
         return header
+
+    def _direction(self, command: Command, length: int) -> int:
+        if command.direction is Direction.IN and length and self._is_generic:
+            return _TO_FROM
+        return _DIRECTIONS[command.direction if length else Direction.NONE]
 
     def _ioctl(self, header: SgIoHeader) -> int:
         """0, or an errno that is an answer; raises for the others."""
@@ -199,6 +215,8 @@ class SgTransport:
         moved = 0
         if command.direction is Direction.IN:
             moved = min(max(header.dxfer_len - header.resid, 0), header.dxfer_len)
+            if command.cdb[0] in _READS:
+                moved = self._written(moved)
         sense = None
         if header.sb_len_wr:
             sense = Sense.parse(bytes(self._sense.view[: header.sb_len_wr]))
@@ -212,6 +230,20 @@ class SgTransport:
             # in it; for what is quick the finer clock is the better one.
             seconds=header.duration / 1000 if header.duration >= 100 else seconds,
         )
+
+    def _written(self, moved: int) -> int:
+        """How much of `moved` bytes really came: without the end that still holds the pattern."""
+        view, untouched = self._memory.view, self._untouched
+        for step in (_PAGE, len(_pattern())):
+            while moved >= step and view[moved - step : moved] == untouched[moved - step : moved]:
+                moved -= step
+        return moved
+
+
+@cache
+def _pattern() -> bytes:
+    """What no disc holds, as it is another in every process."""
+    return os.urandom(64)
 
 
 def _open(node: Path, *, exclusive: bool) -> int:
