@@ -33,7 +33,19 @@ class Failure(click.ClickException):
     def show(self, file: IO[str] | None = None) -> None:
         """Print `imagerctl: sentence`."""
         if self.message:
-            click.echo(f"imagerctl: {self.message}", err=True)
+            for line in _fitting(f"imagerctl: {self.message}"):
+                click.echo(line, err=True)
+
+
+def _fitting(line: str) -> list[str]:
+    """The line as a terminal can show it; whole in a pipe."""
+    if not sys.stderr.isatty():
+        return [line]
+    import shutil
+
+    from imagerd.cli import text
+
+    return text.wrap(line, shutil.get_terminal_size().columns)
 
 
 def finish(code: ExitCode | int) -> None:
