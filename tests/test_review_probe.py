@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
 from imagerd.devices.mmc_toc import FullToc, Toc, TocEntry, TocTrack
 from imagerd.devices.reading import ReadRequest
 from imagerd.devices.scsi import Command, Reply
@@ -10,9 +15,13 @@ from imagerd.devices.toc import decode
 from imagerd.devices.virtual.faults import FaultPlan, SectorFault, What
 from imagerd.devices.virtual.profile import DriveProfile
 from imagerd.disc.source import SectorState
+from imagerd.recovery.job import Job, ReadFeatures
+from imagerd.recovery.workspace import Workspace
 from tests.drives import drive_with, refused
+from tests.path_way import way
 from tests.sources import audio, memory_disc
 
+UNREADABLE = SectorFault(what=What.UNREADABLE, areas=(range(800),))
 WORN = FaultPlan(sectors=(SectorFault(what=What.C2, areas=(range(800),)),))
 
 
@@ -81,3 +90,48 @@ def test_a_drive_that_fails_oddly_with_c2_is_asked_once_for_a_disc() -> None:
     asked = len(between.sent)
     drive.probe_read_features()
     assert len(between.sent) == asked
+
+
+def test_a_drive_that_could_not_be_tried_out_is_tried_again_now_and_then() -> None:
+    drive, virtual, between = drive_with(
+        memory_disc([audio(800)]), FaultPlan(sectors=(UNREADABLE,))
+    )
+    assert not drive.probe_read_features().proven
+    asked = len(between.sent)
+    for lba in range(60):
+        drive.attempt(ReadRequest(lba, 1, c2=True, sub=True))
+    assert len(between.sent) - asked < 70  # trying out costs dozens of commands
+    virtual.insert(memory_disc([audio(800)]))
+    drive.identify()
+    assert drive.probe_read_features().proven
+
+
+def test_a_disc_on_which_features_come_to_light_late_is_read_with_them() -> None:
+    spoiled = True
+
+    def alter(command: Command, reply: Reply) -> Reply:
+        return refused(3, 0x11, 5) if spoiled and command.cdb[0] == 0xBE else reply
+
+    drive, _, _ = drive_with(memory_disc([audio(4000)]), alter=alter)
+    assert not drive.probe_read_features().proven
+    spoiled = False
+    results = [drive.attempt(ReadRequest(lba, 1, c2=True, sub=True)) for lba in range(200)]
+    assert results[-1].sectors is not None
+    assert results[-1].sectors.c2 is not None
+    assert results[-1].sectors.sub is not None
+
+
+def test_a_job_begun_before_features_are_known_asks_for_them_all_the_same(tmp_path: Path) -> None:
+    plan = FaultPlan(sectors=(replace(UNREADABLE, times=1),))
+    with way(tmp_path) as there:
+        seen: list[ReadFeatures] = []
+        real = Workspace.create
+
+        def create(folder: Path, job: Job) -> Workspace:
+            seen.append(job.features)
+            return real(folder, job)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Workspace, "create", create)
+            there.archive(memory_disc([audio(800)]), plan)
+    assert seen == [ReadFeatures(c2=True, sub=True)]

@@ -37,13 +37,15 @@ def open_workspace(claimed: Claimed, identity: DiscIdentity, drive: OpticalDrive
     """The job's workspace: the one that it has, else a new one."""
     if (claimed.workspace / "job.json").exists():
         return Workspace.open(claimed.workspace)
-    features = drive.probe_read_features()
+    found = drive.probe_read_features()
+    later = identity.layout.is_cd and not found.proven  # ask as soon as something can be read
+    features = ReadFeatures(c2=found.c2 or later, sub=found.sub is SubSelect.RAW or later)
     who = drive.identity
     job = Job(
         fingerprint=identity.fingerprint,
         layout=LayoutRecord.of(identity.layout),
         drive=DriveRecord(who.vendor, who.product, who.revision, who.serial, who.address),
-        features=ReadFeatures(c2=features.c2, sub=features.sub is SubSelect.RAW),
+        features=features,
         software=__version__,
         created=datetime.now(UTC),
         labels={"job": claimed.job.id, "disc": claimed.disc.name},

@@ -45,6 +45,7 @@ from imagerd.disc.layout import Layout, Medium, SectorFormat
 from imagerd.disc.source import Sectors
 
 _OPTICAL = 5  # peripheral device type
+_PROBE_AGAIN = 100  # reads until features that nothing could be found out of are tried again
 _SETTLE = 60.0  # seconds that a drive may take to come back while a disc is read
 
 
@@ -79,6 +80,7 @@ class OpticalDrive:
         self._disc: Identified | None = None
         self._reader: SectorReader | None = None
         self._features = NO_FEATURES
+        self._unprobed, self._probe_after = 0, 1  # calls since it was tried, and until it is
         self._speed: int | None = None
         self._speed_wanted = False
 
@@ -226,6 +228,7 @@ class OpticalDrive:
         """
         self._disc = self._reader = None
         self._features = NO_FEATURES
+        self._unprobed, self._probe_after = 0, 1
         for _ in range(3):
             self._require_ready(timeout)
             generation = self.media_generation
@@ -303,10 +306,15 @@ class OpticalDrive:
     def probe_read_features(self) -> ReadFeatures:
         """C2 and subchannel as this drive really gives them; found out once for a disc.
 
-        `attempt` calls it when C2 or subchannel is first asked for.
+        `attempt` calls it when C2 or subchannel is first asked for. Where no sector could be read
+        to find out, it is tried again, but not each time: that costs dozens of commands.
         """
-        if not self._features.proven and self.layout.is_cd:
+        if self._features.proven or not self.layout.is_cd:
+            return self._features
+        self._unprobed += 1
+        if self._unprobed >= self._probe_after:
             self._features = probe(self.link, self.layout)
+            self._unprobed, self._probe_after = 0, max(2 * self._probe_after, _PROBE_AGAIN)
         return self._features
 
     # -- sectors
