@@ -24,6 +24,7 @@ _SHORTEST = 230
 _AUDIO_FLAGS = st.sampled_from(
     [Control.NONE, Control.COPY_PERMITTED, Control.PRE_EMPHASIS, Control.FOUR_CHANNEL]
 )
+_past_the_last = st.integers(3, 4)
 _lengths = st.integers(_SHORTEST, _SHORTEST + 70)
 _mcns = st.from_regex(r"[0-9]{12}[1-9]", fullmatch=True)
 _xa = st.builds(
@@ -59,13 +60,15 @@ def _with_pause(plan: TrackPlan) -> TrackPlan:
 
 @st.composite
 def _plans(draw: st.DrawFn) -> list[TrackPlan]:
-    """Tracks of a disc of one or two sessions, of any kinds."""
-    shape = draw(st.sampled_from(["data", "music", "mixed", "extra", "music, data"]))
+    """Tracks of a disc of one to three sessions, of any kinds."""
+    shape = draw(st.sampled_from(["data", "music", "mixed", "extra", "music, data", "sessions"]))
     songs = draw(st.lists(_songs(), min_size=1, max_size=3))
     if shape == "data":
         return [draw(_data)]
     if shape == "music":  # a pause of track 1 is a hidden track
         return songs
+    if shape == "sessions":
+        return [replace(draw(_data), session=number) for number in range(1, draw(_past_the_last))]
     if shape == "extra":
         return [*songs, replace(draw(_data), session=2)]
     if shape == "mixed":
@@ -77,8 +80,10 @@ def _plans(draw: st.DrawFn) -> list[TrackPlan]:
 def compact_discs(draw: st.DrawFn) -> MemorySource:
     """A CD."""
     plans = draw(_plans())
+    first = draw(st.sampled_from([1, 1, 1, 2, 90]))
     disc = memory_disc(
         plans,
+        first_track=first,
         seed=draw(st.integers(0, 999)),
         mcn=draw(st.none() | _mcns),
         disc_type=draw(st.sampled_from(list(DiscType))),
@@ -87,7 +92,9 @@ def compact_discs(draw: st.DrawFn) -> MemorySource:
     texts = draw(st.none() | st.lists(TITLES, min_size=1, max_size=len(plans) + 1))
     if texts is None:
         return disc
-    packs = build([Text(0, PackType.TITLE, at, text) for at, text in enumerate(texts)], len(plans))
+    numbers = (0, *range(first, first + len(plans)))
+    titles = [Text(0, PackType.TITLE, *titled) for titled in zip(numbers, texts, strict=False)]
+    packs = build(titles, len(plans), first)
     return MemorySource(replace(disc.layout, cd_text=packs), disc.raw)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagerd.catalog.records import JobState
@@ -170,12 +170,16 @@ def test_a_disc_without_audio_was_not_corrected_by_anything(tmp_path: Path) -> N
             assert not any("offset" in note for note in done.image.notes)
 
 
-@settings(max_examples=20, deadline=None, phases=[Phase.explicit, Phase.generate])
-@given(samples=st.integers(-1300, 1300), lbas=st.sets(st.integers(5, 570), min_size=1, max_size=4))
+@settings(max_examples=25, deadline=None)
+@given(
+    plans=st.sampled_from([MUSIC, MIXED]),
+    samples=st.integers(-1300, 1300),
+    lbas=st.sets(st.integers(5, 570), min_size=1, max_size=4),
+)
 def test_after_a_correction_the_accounts_are_about_the_sectors_of_the_image(
-    tmp_path_factory: pytest.TempPathFactory, samples: int, lbas: set[int]
+    tmp_path_factory: pytest.TempPathFactory, plans: list[TrackPlan], samples: int, lbas: set[int]
 ) -> None:
-    disc = memory_disc([audio(300), audio(300, 75)])
+    disc = memory_disc(plans)
     plan = FaultPlan.parse(f"[[sectors]]\nwhat = 'unreadable'\nlba = {sorted(lbas)}\ncount = 2")
     extra = f'[drives."virtual:virtual"]\nread_offset = {samples}'
     with way(tmp_path_factory.mktemp("offset"), extra=extra) as there:
@@ -183,6 +187,13 @@ def test_after_a_correction_the_accounts_are_about_the_sectors_of_the_image(
     assert_accounts_agree(done, disc.layout)
     found, right = in_image(done), sectors_of(disc)
     edge = -(-abs(samples) // SAMPLES)
-    padded = range(600 - edge, 600) if samples > 0 else range(edge)
+    end = disc.layout.end
+    begin = next(track.start for track in disc.layout.tracks if not track.is_data)
+    padded = range(end - edge, end) if samples > 0 else range(begin, begin + edge)
     wrong = {lba for lba, row in right.items() if not np.array_equal(found[lba], row)}
     assert wrong - set(padded) <= done.bad()
+    near = {at for lba in lbas for at in range(lba - edge, lba + 2 + edge)}
+    assert done.bad() <= near, "a sector is called bad that has no part of a bad one"
+    assert {lba for lba in done.bad() if lba < begin} == {
+        at for lba in lbas for at in (lba, lba + 1) if at < begin
+    }, "data are not moved"
