@@ -50,7 +50,9 @@ def _clear_workspace(world: World, folder: Path) -> bool:
 
 
 def _begun(folder: Path) -> bool:
-    return (folder / "job.json").exists()
+    """Whether it is a job's, or holds sectors at least: those are never for us to throw away."""
+    sectors = folder / "sectors.bin"
+    return (folder / "job.json").exists() or (sectors.exists() and sectors.stat().st_size > 0)
 
 
 def _clear_staging(world: World, folder: Path) -> bool:
