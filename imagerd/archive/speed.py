@@ -16,6 +16,7 @@ class SpeedLimit:
     def __init__(self, drive: Reader, times: int) -> None:
         self._drive = drive
         self._most = round(_KB_S[drive.layout.medium] * times)
+        self.set_speed(None)
 
     @property
     def layout(self) -> Layout:
