@@ -59,7 +59,7 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
             outputs[-1].write_bytes(layout.cd_text.packs)
         outputs.append(Output(target, options, stack))
         sheet = render(layout, files, cdt.name if cdt else None)
-        outputs[-1].write_bytes(sheet.encode("utf-8", "replace"))
+        outputs[-1].write_bytes(sheet.encode("utf-8", "surrogateescape"))
         written = publish(outputs)
     left_out = tuple(_left_out(layout, sub_seen=job.sub_seen))
     return WrittenImage(
