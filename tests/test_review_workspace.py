@@ -17,7 +17,14 @@ from imagerd.recovery.budget import Budget
 from imagerd.recovery.engine import recover
 from imagerd.recovery.journal import Attempt
 from imagerd.recovery.workspace import Workspace
-from tests.strategies_recovery import FastClock, ScriptedDrive, data_disc, job_for, original
+from tests.strategies_recovery import (
+    FastClock,
+    ScriptedDrive,
+    data_disc,
+    dvd,
+    job_for,
+    original,
+)
 
 DISC = data_disc(60)
 RIGHT = original(DISC)
@@ -116,3 +123,31 @@ def test_sectors_without_their_job_file_are_not_cleared_away(tmp_path: Path) -> 
     with pytest.raises(AlreadyThere, match=r"job\.json"):
         Workspace.create(folder, job_for(DISC))
     assert (folder / "sectors.bin").read_bytes() == before
+
+
+def test_sectors_since_the_last_barrier_that_the_disk_lost_are_read_again(tmp_path: Path) -> None:
+    """A disk that went away without a reboot: the journal came back whole, the image did not."""
+    drive = ScriptedDrive(DISC)
+    with Workspace.create(tmp_path / "job", job_for(DISC), boot=BOOT) as work:
+        for lba in range(60):
+            _keep(work, lba)
+    file = tmp_path / "job" / "sectors.bin"
+    with file.open("r+b") as stream:
+        stream.seek(20 * 2352)
+        stream.write(bytes(10 * 2352))
+    with Workspace.open(tmp_path / "job", boot=BOOT) as work:
+        assert list(work.map.ranges((SectorState.UNREAD,))) == [range(20, 30)]
+        assert run(recover(drive, work, Budget(), clock=FastClock().clock())).complete
+        assert np.array_equal(work.read_rows(0, 60), np.stack([RIGHT[lba] for lba in range(60)]))
+
+
+def test_blocks_since_the_last_barrier_that_lie_in_a_hole_are_read_again(tmp_path: Path) -> None:
+    disc = dvd(600)
+    right = original(disc)
+    with Workspace.create(tmp_path / "job", job_for(disc), boot=BOOT) as work:
+        for lba in (*range(100), *range(300, 600)):
+            attempt = Attempt(lba, 1, ((1, SectorState.READ),), 1.0)
+            work.commit(attempt, right[lba].reshape(1, -1))
+        work.commit(Attempt(100, 200, ((200, SectorState.READ),), 1.0), None)
+    with Workspace.open(tmp_path / "job", boot=BOOT) as work:
+        assert list(work.map.ranges((SectorState.UNREAD,))) == [range(100, 300)]

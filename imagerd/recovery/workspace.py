@@ -40,6 +40,7 @@ from imagerd.recovery.journal import (
     boot_id,
     replay,
 )
+from imagerd.recovery.recheck import lost_since
 from imagerd.recovery.replaying import apply, joined, states_of
 from imagerd.recovery.sectormap import SectorMap
 
@@ -175,6 +176,10 @@ class Workspace:
         """Raw P–W of `count` sectors, (count, 96); zeros where it is not known."""
         return self._read_rows(lba, count, self._sub, SUB_SIZE)
 
+    def extent(self, lba: int) -> tuple[int, int, int]:
+        """Descriptor of sectors.bin, offset and size of a sector in it."""
+        return self._image, (lba - self.map.start) * self.stored.size, self.stored.size
+
     @property
     def has_sub(self) -> bool:
         """Whether any subchannel was kept."""
@@ -237,16 +242,25 @@ class Workspace:
         self._open_files(0)
         path = self.folder / "journal"
         self._journal = Journal.open(path, self.job.fingerprint, self._boot)
+        recent: list[Attempt] = []  # since the last barrier
         for record in joined(replay(path, self.job.fingerprint, self._journal.size)):
             if isinstance(record, Attempt):
                 apply(self.map, record)
+                recent.append(record)
             elif isinstance(record, Note):
                 self.notes.append(record)
-        whole = self.map.start + self.image_size // self.stored.size
-        lost = self.map.lose(min(whole, self.map.end), self.map.end)
-        if lost:
+            else:
+                recent.clear()
+        if lost := self._lose(recent):
             self.note(Note("lost", msgspec.json.encode({"time": time.time(), "sectors": lost})))
         self.checkpoint()  # so that every session of work begins with a barrier of its own boot
+
+    def _lose(self, recent: list[Attempt]) -> int:
+        """Take back what the journal promises and the file does not hold; returns how many."""
+        whole = self.map.start + self.image_size // self.stored.size
+        lost = self.map.lose(min(whole, self.map.end), self.map.end)
+        gone = list(lost_since(recent, self, is_cd=self.layout.is_cd))
+        return lost + sum(self.map.lose(part.start, part.stop) for part in gone)
 
     def _open_files(self, flags: int) -> None:
         for name in ("sectors.bin", "sub.bin"):
