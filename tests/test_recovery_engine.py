@@ -157,10 +157,13 @@ def _must_read(drive: ScriptedDrive, lba: int) -> bool:
     if spot is None:
         return True
     seldom = spot.kind in (FaultKind.TIMEOUT, FaultKind.REFUSED)
+    track = drive.layout.track_at(lba)
+    # Eight rounds without gain are the end, and two of them read data as audio.
+    visits = 8 if track is not None and track.is_data and drive.layout.is_cd else 6
     if spot.spoils:
-        return spot.heals is not None and spot.heals <= 8
+        return spot.heals is not None and spot.heals <= visits
     if spot.heals is not None:
-        return spot.heals <= (2 if seldom else 8)
+        return spot.heals <= (2 if seldom else visits)
     return spot.at_most == 1500 and not seldom and drive.layout.is_cd
 
 
