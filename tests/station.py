@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from imagerd.base.config import Config, load_config
+from imagerd.base.config import load_config
 from imagerd.base.errors import NotAvailable
 from imagerd.catalog.catalog import Catalog
 from imagerd.catalog.records import ImageSummary
@@ -55,13 +55,10 @@ class Station:
         self.folder = folder
         self.config_file = folder / "imagerd.toml"
         self.config_file.write_text(CONFIG.format(policy=policy, extra=extra))
+        self.config = load_config(self.config_file)
         self.daemon: subprocess.Popen[bytes] | None = None
         self.log = folder / "imagerd.log"
         self._hosts: list[HostProcess] = []
-
-    @property
-    def config(self) -> Config:
-        return load_config(self.config_file)
 
     @property
     def client(self) -> Client:
@@ -196,7 +193,7 @@ class Station:
         self.config_file.write_text(text)
 
     def reload(self) -> None:
-        """Have the daemon read its configuration, and wait until it did."""
+        """Have the daemon read its configuration, and wait until it did or refused."""
         assert self.daemon is not None
         before = self.log.read_text().count(RELOADED)
         self.daemon.send_signal(signal.SIGHUP)

@@ -73,6 +73,7 @@ def _archived(drive: OpticalDrive, world: World, order: Order, control: Control)
             claimed.job.state, claimed.sentence, job=claimed.job.id, name=claimed.disc.name
         )
     with claimed.hold:
+        yield _stage(JobState.IDENTIFYING, Progress(0, 0, what="identifying"), claimed)
         try:
             return (yield from _work(drive, identity, claimed, world, control))
         except Interrupted as interrupted:

@@ -66,10 +66,10 @@ def _clear_staging(world: World, folder: Path) -> bool:
     return True
 
 
-def pause_interrupted(world: World) -> tuple[Job, ...]:
+def pause_interrupted(world: World, sentence: str = _INTERRUPTED) -> tuple[Job, ...]:
     """Jobs that say they are at work, though no process is: they wait for their disc again."""
     return tuple(
-        world.catalog.jobs.set_state(job.id, JobState.PAUSED, error=_INTERRUPTED)
+        world.catalog.jobs.set_state(job.id, JobState.PAUSED, error=sentence)
         for job in world.catalog.jobs.list(WORKING)
         if not is_held(_workspace(world, job))
     )
@@ -103,8 +103,14 @@ def after_death(world: World, job_id: str | None) -> Outcome | None:
     )
 
 
-def give_up(world: World, job_id: str, state: JobState, sentence: str) -> Outcome:
-    """Leave a job that nobody works on any more, unless it has ended or rests already."""
+def give_up(world: World, job_id: str | None, state: JobState, sentence: str) -> Outcome:
+    """Leave a job that nobody works on any more, unless it has ended or rests already.
+
+    No `job_id`: its worker had not told of any, so it is one of those that seem to be at work.
+    """
+    if job_id is None:
+        pause_interrupted(world, sentence)
+        return Outcome(state, sentence)
     job = world.catalog.jobs.get(job_id)
     if job.state in OPEN and job.state is not state:
         job = world.catalog.jobs.set_state(job_id, state, error=sentence)

@@ -28,13 +28,13 @@ def survivors(world: World) -> Survivors:
             return None
         return ended_report(outcome, ejected=_ejected(world, address, outcome))
 
-    def left(job: str, state: JobState, sentence: str) -> WorkerReport:
+    def left(job: str | None, state: JobState, sentence: str) -> WorkerReport:
         return ended_report(give_up(world, job, state, sentence), ejected=False)
 
     async def ended_later(address: str, job: str | None) -> WorkerReport | None:
         return await asyncio.to_thread(ended, address, job)
 
-    async def left_later(job: str, state: JobState, sentence: str) -> WorkerReport:
+    async def left_later(job: str | None, state: JobState, sentence: str) -> WorkerReport:
         return await asyncio.to_thread(left, job, state, sentence)
 
     return Survivors(ended_later, left_later)

@@ -36,7 +36,7 @@ class Survivors:
     """
 
     after_death: Callable[[str, str | None], Awaitable[WorkerReport | None]]
-    give_up: Callable[[str, JobState, str], Awaitable[WorkerReport]]
+    give_up: Callable[[str | None, JobState, str], Awaitable[WorkerReport]]
 
 
 class Stint:
@@ -140,8 +140,6 @@ class Stint:
         if self._cancelled:
             state, sentence = JobState.CANCELLED, _CANCELLED
         self._slot.sentence = sentence
-        if self._job is None:
-            return None
         try:
             return await self._survivors.give_up(self._job, state, sentence)
         except ImagerdError as error:
