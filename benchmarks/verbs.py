@@ -91,15 +91,16 @@ def _compare(sheet: Path) -> Iterator[Row]:
 
 
 def _memory(sheet: Path) -> Iterator[Row]:
-    for words in (
-        ("verify", sheet),
-        ("convert", sheet, sheet.with_name("out.iso")),
-        ("hash", sheet),
-        ("compare", sheet, sheet),
-    ):
+    for name, words in {
+        "verify": ("verify", sheet),
+        "convert to .iso": ("convert", sheet, sheet.with_name("out.iso")),
+        "convert to .cue, hashed": ("convert", "--hash", sheet, sheet.with_name("out.cue")),
+        "hash": ("hash", sheet),
+        "compare": ("compare", sheet, sheet),
+    }.items():
         size = peak_memory(IMAGERCTL, *words)
         yield Row(
-            f"memory of {words[0]}",
+            f"memory of {name}",
             f"{size / 1e6:.0f} MB",
             target="< 150 MB",
             reached=size < MOST_MEMORY,
