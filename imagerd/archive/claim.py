@@ -86,6 +86,11 @@ def _new(
     who.control.check()
     earlier = () if order.again else world.catalog.images.of_disc(disc.fingerprint)
     if earlier and policy.duplicates is not Duplicates.AGAIN:
+        damaged = all(image.state is JobState.PARTIAL for image in earlier)
+        if damaged and policy.duplicates is Duplicates.SKIP:
+            better = _damaged_before(world, who, disc)
+            if better is not None:
+                return better
         return _declined(world, who, disc, earlier[0].name, asked)
     if asked is not None and (hold := _free(world, who, asked)) is not None:
         return _taken(world, who, asked, hold, disc)
@@ -104,6 +109,20 @@ def _new(
             state=JobState.IDENTIFYING,
         )
     return Claimed(job, disc, folder, hold)
+
+
+def _damaged_before(world: World, who: Claimant, disc: Disc) -> Claimed | None:
+    """The job that has only a damaged image of this disc: put in again, the disc gets a chance.
+
+    It may have been cleaned, or be in a better drive; only its bad sectors are read.
+    """
+    for job in world.catalog.jobs.list((JobState.PARTIAL,)):
+        if not (_is_of(job, who.identity) and _reads_alike(world, who, job)):
+            continue
+        folder = _folder(world, job)
+        if _has_sectors(folder) and (hold := take_hold(folder)) is not None:
+            return _taken(world, who, job, hold, disc)
+    return None
 
 
 def _declined(world: World, who: Claimant, disc: Disc, name: str, asked: Job | None) -> Declined:

@@ -116,7 +116,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(description="`auto`: .iso where nothing is lost by it, else .cue/.bin"),
     ] = Output.AUTO
     duplicates: Annotated[
-        Duplicates, Meta(description="a disc with an image in the catalog: skip, again, ask")
+        Duplicates,
+        Meta(
+            description="a disc with an image in the catalog: `skip` (one with bad sectors is tried"
+            " again, only those are read), `again`, `ask`"
+        ),
     ] = Duplicates.SKIP
     eject: Annotated[Eject, Meta(description="when to open the tray: always, success, never")] = (
         Eject.ALWAYS
