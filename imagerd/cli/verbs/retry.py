@@ -25,8 +25,8 @@ def command(job: str, socket: Path | None, as_json: bool, quiet: bool) -> None:
     """Take up a job again that ended short of done.
 
     JOB is the id of a job, or the beginning of it: one that ended with bad sectors, failed, was
-    cancelled or skipped, or waits for an answer. Its disc must be in a drive. Only what is missing
-    is read.
+    cancelled or skipped, or waits for an answer. Without its disc in a drive it waits for that.
+    Only what is missing is read.
 
     \b
     Examples:
@@ -38,5 +38,8 @@ def command(job: str, socket: Path | None, as_json: bool, quiet: bool) -> None:
 
 
 def _lines(job: JobView) -> Iterator[str]:
-    verb = "is being taken up again"
-    yield f"Job {text.strong(job.id[:8])} ({text.clean(job.name)}) {verb}; it was {job_state(job)}."
+    who = f"Job {text.strong(job.id[:8])} ({text.clean(job.name)})"
+    if job.state == "queued":
+        yield f"{who} is {job_state(job)}. {text.clean(job.sentence)}".rstrip()
+    else:
+        yield f"{who} is being taken up again; it was {job_state(job)}."
