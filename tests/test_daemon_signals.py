@@ -129,6 +129,23 @@ def test_a_disabled_drive_is_left_alone_until_it_is_enabled_again() -> None:
         assert here.job().state == "done"
 
 
+def test_a_drive_is_disabled_by_its_serial_number_too_and_keeps_its_disc() -> None:
+    off = '[drives."IMAGERD00001-demo"]\nenabled = false\n'
+    with station(extra=off) as here:
+        here.drive()
+        here.insert(disc(here.folder))
+        here.until(
+            lambda: [drive.state for drive in here.client.drives()] == ["off"],
+            "the drive to be off",
+        )
+        here.until(lambda: not here.workers(), "the worker to leave it alone")
+        assert here.jobs() == []
+        assert not here.client.virtual()[0].tray_open
+        here.configure()
+        here.reload()
+        assert here.job().state == "done"
+
+
 @pytest.mark.slow
 def test_a_job_whose_workers_die_in_a_loop_ends_paused_with_a_sentence() -> None:
     with station(start=False) as here:

@@ -9,6 +9,7 @@ from pathlib import Path
 from imagerd.base.config import Config, DriveConfig
 from imagerd.catalog.catalog import Catalog
 from imagerd.devices.drive import DriveIdentity
+from imagerd.devices.drives import stable_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,14 @@ class World:
         return self.config.daemon.state / "jobs"
 
     def settings(self, drive: DriveIdentity) -> DriveConfig:
-        """What the configuration says of a drive, by serial number, address or short name."""
-        return self.config.drive(drive.serial, drive.address, drive_name(drive.address))
+        """What the configuration says of a drive."""
+        return drive_settings(self.config, drive.address, drive.serial)
+
+
+def drive_settings(config: Config, address: str, serial: str = "") -> DriveConfig:
+    """What `config` says of a drive, by serial number, by-id name, address or short name."""
+    names = (serial, *stable_names(address), address, drive_name(address))
+    return config.drive(*(name for name in names if name))
 
 
 def drive_name(address: str) -> str:

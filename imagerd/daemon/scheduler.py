@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from imagerd.archive.watchful import has_space
-from imagerd.archive.world import drive_name
+from imagerd.archive.world import drive_settings
 from imagerd.base.config import Config
 from imagerd.base.errors import MediumError, NotAvailable, OperatorError
 from imagerd.daemon.hub import Hub, notice
@@ -189,7 +189,7 @@ class Scheduler:
         self._world = world
         for slot in self._slots.values():
             slot.space = 0
-            slot.enabled = self._enabled(slot.address)
+            slot.enabled = self._enabled(slot)
             idle = slot.enabled and slot.loaded and not slot.working and slot.job is None
             if idle and self._reserved_for(slot) is None:
                 self.begin(slot)
@@ -245,6 +245,8 @@ class Scheduler:
 
     def _reported(self, slot: Slot, report: WorkerReport) -> None:
         slot.hear(report)
+        if report.kind == "drive":
+            slot.enabled = self._enabled(slot)  # by its serial number, too, that is known now
         if report.kind == "progress":
             self._world.hub.publish(notice("progress", job=slot.job))
         else:
@@ -282,10 +284,12 @@ class Scheduler:
             self._tell(slot)
 
     def _new_slot(self, address: str) -> Slot:
-        return Slot(address, enabled=self._enabled(address))
+        slot = Slot(address)
+        slot.enabled = self._enabled(slot)
+        return slot
 
-    def _enabled(self, address: str) -> bool:
-        return self._world.config.drive(address, drive_name(address)).enabled
+    def _enabled(self, slot: Slot) -> bool:
+        return drive_settings(self._world.config, slot.address, slot.serial).enabled
 
     def _tell(self, slot: Slot) -> None:
         self._world.hub.publish(notice("drive", drive=slot.view()))

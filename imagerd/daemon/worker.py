@@ -28,7 +28,7 @@ from imagerd.archive.stages import Control, Outcome, Stage, follow
 from imagerd.archive.watchful import Signals
 from imagerd.archive.world import Order, World
 from imagerd.base.config import Config, load_config
-from imagerd.base.errors import ImagerdError, MediumError, OperatorError
+from imagerd.base.errors import ImagerdError, MediumError, NotAvailable, OperatorError
 from imagerd.catalog.catalog import Catalog
 from imagerd.catalog.records import JobState
 from imagerd.daemon.handover import unpack_config
@@ -148,7 +148,10 @@ def _archive(
                 kind="drive", model=f"{who.vendor} {who.product}".strip(), serial=who.serial
             )
         )
-        way = archive_disc(drive, World(config, catalog), order, Control(signals.stop))
+        world = World(config, catalog)
+        if not world.settings(who).enabled:  # the daemon may not know the drive's serial number yet
+            raise NotAvailable(f"{who.vendor} {who.product} is switched off in the configuration.")
+        way = archive_disc(drive, world, order, Control(signals.stop))
         outcome = follow(way, reporter.show)
         return outcome, eject_by_policy(drive, config.policy.eject, outcome)
 

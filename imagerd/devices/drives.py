@@ -94,6 +94,11 @@ def _node(
     )
 
 
+def stable_names(address: str, *, dev: Path = _DEV) -> tuple[str, ...]:
+    """The names of `address` in /dev/disk/by-id; () if it has none there."""
+    return tuple(sorted(link.name for link in _by_id(dev).get(Path(address).resolve(), ())))
+
+
 def _by_id(dev: Path) -> dict[Path, list[Path]]:
     """The links of /dev/disk/by-id by the node that they name."""
     found: dict[Path, list[Path]] = {}
