@@ -16,6 +16,7 @@ from imagerd.archive.hold import is_held, take_hold
 from imagerd.archive.publish import INCOMING, discard_staging, remembered
 from imagerd.archive.stages import Outcome
 from imagerd.archive.world import World
+from imagerd.base.config import Config
 from imagerd.base.errors import BadInput, ExitCode
 from imagerd.catalog.records import Job, JobState
 from imagerd.catalog.states import OPEN, WORKING
@@ -71,7 +72,7 @@ def pause_interrupted(world: World, sentence: str = _INTERRUPTED) -> tuple[Job, 
     return tuple(
         world.catalog.jobs.set_state(job.id, JobState.PAUSED, error=sentence)
         for job in world.catalog.jobs.list(WORKING)
-        if not is_held(_workspace(world, job))
+        if not is_at_work(job, world.config)
     )
 
 
@@ -119,8 +120,9 @@ def give_up(world: World, job_id: str | None, state: JobState, sentence: str) ->
     return Outcome(job.state, job.error or sentence, job=job_id, name=name)
 
 
-def _workspace(world: World, job: Job) -> Path:
-    return Path(job.workspace) if job.workspace else world.workspaces / job.id
+def is_at_work(job: Job, config: Config) -> bool:
+    """Whether a process works on the job just now, this daemon's or any other."""
+    return is_held(Path(job.workspace) if job.workspace else config.daemon.state / "jobs" / job.id)
 
 
 def _folders(place: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from imagerd import __version__
+from imagerd.archive.sweep import is_at_work
 from imagerd.archive.world import drive_name
 from imagerd.base.errors import BadInput
 from imagerd.base.space import free_bytes
@@ -94,6 +95,8 @@ class Desk:
         if found.state not in OPEN:
             raise BadInput(f"Job {found.id[:8]} has ended already: it is {found.state}.")
         if not self._scheduler.cancel(found.id):
+            if is_at_work(found, self._scheduler.config):
+                raise BadInput(f"Another process works on job {found.id[:8]}; stop that one.")
             found = await asyncio.to_thread(self._catalog.jobs.cancel, found.id)
         return self._view(found)
 

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import errno
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -24,7 +25,7 @@ import msgspec
 
 from imagerd.archive.eject import eject_by_policy
 from imagerd.archive.run import archive_disc
-from imagerd.archive.stages import Control, Outcome, Stage, follow
+from imagerd.archive.stages import Control, Outcome, Stage, Stop, follow
 from imagerd.archive.watchful import Signals
 from imagerd.archive.world import Order, World
 from imagerd.base.config import Config, load_config
@@ -36,10 +37,13 @@ from imagerd.daemon.protocol import JobProgress, WorkerReport
 from imagerd.daemon.rate import Rate
 from imagerd.daemon.reports import ended_report
 from imagerd.devices.drive import OpticalDrive
+from imagerd.devices.scsi import Transport
 from imagerd.devices.transport import open_transport
 
 _PR_SET_PDEATHSIG = 1
 _REPORT_SECONDS = 0.2
+_PATIENCE = 60.0  # seconds for another to let go of the drive
+_BUSY_SECONDS = 0.25
 _HANDED_OVER = Path("-")
 
 
@@ -133,6 +137,26 @@ def _config(file: Path | None) -> Config:
     return load_config(file)
 
 
+def open_patiently(
+    address: str, stop: Callable[[], Stop], sleep: Callable[[float], None] = time.sleep
+) -> Transport:
+    """Open the drive for us alone, as soon as nobody else has it for itself.
+
+    udev looks at every new disc in that way for a moment, and a worker that has lost its daemon may
+    still be writing its checkpoint. Raises what `open_transport` raises.
+    """
+    waited = 0.0
+    while True:
+        try:
+            return open_transport(address)
+        except NotAvailable as error:
+            busy = isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EBUSY
+            if not busy or waited >= _PATIENCE or stop() is not Stop.NO:
+                raise
+        sleep(_BUSY_SECONDS)
+        waited += _BUSY_SECONDS
+
+
 def _archive(
     options: argparse.Namespace, config: Config, signals: Signals, reporter: Reporter
 ) -> tuple[Outcome, bool]:
@@ -140,7 +164,7 @@ def _archive(
     order = Order(options.job, options.again)
     with (
         Catalog.open(config.catalog.url) as catalog,
-        closing(OpticalDrive(open_transport(options.drive))) as drive,
+        closing(OpticalDrive(open_patiently(options.drive, signals.stop))) as drive,
     ):
         who = drive.identity
         reporter.say(
