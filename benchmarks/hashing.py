@@ -29,7 +29,6 @@ def _hasher(image: Path) -> Iterator[Row]:
             "threads": lambda: _digest(image, threads=True),
             "one after another": lambda: _digest(image, threads=False),
         },
-        rounds=3,
     )
     ours = times["threads"]
     peer = times["one after another"]
@@ -54,7 +53,6 @@ def _verb(sheet: Path, image: Path) -> Iterator[Row]:
     tools = " && ".join(f"{tool} '{image}'" for tool in ("md5sum", "sha1sum", "sha256sum"))
     times = best(
         {"imagerctl": command(IMAGERCTL, "hash", sheet), "tools": command("sh", "-c", tools)},
-        rounds=3,
     )
     ours, peer = times["imagerctl"], times["tools"]
     yield Row(

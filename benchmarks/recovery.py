@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.table import Row, command, markdown, peak_memory, workplace
+from benchmarks.table import ROUNDS, Row, command, markdown, peak_memory, workplace
 from imagerd.base.progress import run
 from imagerd.devices.drive import OpticalDrive
 from imagerd.devices.virtual.faults import FaultPlan
@@ -37,7 +37,7 @@ from imagerd.sectors.convert import to_raw
 
 SECTORS = 60_000  # 141 MB of raw sectors: 13 minutes of a CD
 DVD_SECTORS = 400_000  # 819 MB: more than any CD has
-ROUNDS = 3
+
 LEAST = 200e6  # bytes a second
 MOST_CPU = 0.10  # of a core, at the speeds below
 MOST_MEMORY = 150e6
