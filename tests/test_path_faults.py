@@ -38,7 +38,7 @@ DISCS = {
     "dvd": memory_blocks(500, layers=(256,)),
 }
 RIGHT = {name: sectors_of(disc) for name, disc in DISCS.items()}
-NO_C2 = "no-c2"
+NO_C2, BIG_BUFFER = "no-c2", "liar"
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +64,13 @@ def may_lie(layout: Layout, lba: int, faults: list[SectorFault], profile: str) -
     )
 
 
-def must_read(faults: list[SectorFault]) -> bool:
-    """Whether a reader with patience is sure to get the right bytes."""
-    return all(fault.what is What.SLOW or fault.times is not None for fault in faults)
+def must_read(faults: list[SectorFault], profile: str) -> bool:
+    """Whether a reader with patience is sure to get the right bytes.
+
+    Wrong bytes stay in a buffer that no command empties and that is larger than the disc.
+    """
+    kept = profile == BIG_BUFFER and any(f.what in (What.WRONG, What.C2) for f in faults)
+    return not kept and all(f.what is What.SLOW or f.times is not None for f in faults)
 
 
 def compared(image: Bytes2D, right: Bytes2D, layout: Layout) -> bool:
@@ -93,7 +97,7 @@ def assert_truthful(done: Archived, disc: str, plan: FaultPlan, profile: str) ->
             assert len(found[lba]) == 2048 or not _looks_valid(found[lba], lba, layout), told
         elif lba not in suspect:
             assert same or may_lie(layout, lba, faults, profile), told
-        assert lba not in failed | suspect or not must_read(faults), told
+        assert lba not in failed | suspect or not must_read(faults, profile), told
         assert faults or same, told
 
 
@@ -116,7 +120,7 @@ def onto(plan: FaultPlan, layout: Layout) -> FaultPlan:
     return replace(plan, sectors=tuple(faults))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     disc=st.sampled_from(list(DISCS)),
     profile=st.sampled_from(PROFILES),
