@@ -147,7 +147,7 @@ def scene() -> list[Text]:
         for words, code in (
             (["list"], 0),
             (["errors", "FIELD_NOTES"], 1),
-            (["compare", scratched.image.name, "archive/FIELD_NOTES/FIELD_NOTES.iso"], 1),
+            (["compare", scratched.image.name, "archive/FIELD_NOTES/FIELD_NOTES.iso"], 2),
             (["compare", game.image.name, "archive/GAME_DISC/GAME_DISC.cue"], 0),
         ):
             printed, typed = terminal(here, *words, ok=(code,))
