@@ -12,18 +12,21 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from imagerd.base.errors import BadInput, InternalError, NotAvailable
 
 BUSY_SECONDS = 60.0
+_PAUSE_SECONDS = 0.02
 WRITES = "imagerd_writes"  # execution option of an engine whose transactions write
 
 
@@ -95,15 +98,54 @@ def _may_write(path: Path) -> bool:
 def _listen(engine: Engine, synchronous: str) -> None:
     def on_connect(connection: _Dbapi, _record: object) -> None:
         connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute(f"PRAGMA synchronous={synchronous}")
+        _patiently(lambda: connection.execute(f"PRAGMA synchronous={synchronous}"))
 
     def on_begin(connection: Connection) -> None:
         # sqlite3 itself never begins (isolation_level None): it would begin too late and deferred
-        writes = connection.get_execution_options().get(WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        # not driver_connection, which a detached connection has none of
+        raw = cast("sqlite3.Connection", connection.connection.dbapi_connection)
+        if connection.get_execution_options().get(WRITES, False):
+            _patiently(lambda: raw.execute("BEGIN IMMEDIATE"))
+        else:
+            _patiently(lambda: _begin_reading(raw))
 
     event.listen(engine, "connect", on_connect)
     event.listen(engine, "begin", on_begin)
+
+
+def _begin_reading(raw: sqlite3.Connection) -> None:
+    """Begin with the picture that all later queries will see: `BEGIN` alone takes none."""
+    raw.execute("BEGIN")
+    try:
+        raw.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+    except sqlite3.Error:
+        raw.rollback()
+        raise
+
+
+def _patiently(work: Callable[[], object]) -> None:
+    """Do `work` again while the database is busy in a way that SQLite itself does not wait for.
+
+    Its busy timeout does not hold while the last connection of another process cleans up the WAL,
+    nor while another recovers it after a crash (sqlite.org/wal.html, "Sometimes Queries Return
+    SQLITE_BUSY In WAL Mode").
+    """
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            work()
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() >= end:
+                raise _as_sqlalchemy(error) from error
+        else:
+            return
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _as_sqlalchemy(error: sqlite3.OperationalError) -> OperationalError:
+    """As the driver's errors come out of a query, whoever raised them."""
+    return OperationalError(None, None, error)
 
 
 @contextmanager
