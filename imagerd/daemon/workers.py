@@ -53,11 +53,6 @@ class WorkerEnd:
     report: WorkerReport | None
     silent: bool = False
 
-    @property
-    def crashed(self) -> bool:
-        """Whether it was killed or died without saying how the job ended."""
-        return self.report is None
-
 
 class Worker:
     """A running worker process."""

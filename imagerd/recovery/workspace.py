@@ -293,15 +293,6 @@ class Workspace:
         return rows
 
 
-def is_busy(folder: Path) -> bool:
-    """Whether a process works on the job in `folder` just now."""
-    try:
-        os.close(_locked(folder))
-    except NotAvailable:
-        return (folder / "lock").exists()
-    return False
-
-
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
