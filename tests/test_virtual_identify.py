@@ -6,8 +6,9 @@ from __future__ import annotations
 import pytest
 
 from imagerd.base.errors import BadInput, NotAvailable
+from imagerd.devices.virtual.commands import COMMANDS
 from imagerd.devices.virtual.profile import DriveProfile, profile_names
-from imagerd.devices.virtual.target import COMMANDS, VirtualDrive
+from imagerd.devices.virtual.target import VirtualDrive
 from imagerd.disc.layout import Medium
 from tests.sources import audio, data, memory_blocks, memory_disc
 from tests.virtual_commands import data_of, drive_with, send, sense_of, tell
@@ -63,7 +64,8 @@ def test_features_tell_the_truth_about_c2_and_media() -> None:
     assert with_cd[0x001E] == (0x09, b"\x03\0\0\0")  # version 2, current; C2 and CD-Text
     assert with_cd[0x001F][0] & 1 == 0
     assert with_cd[0x0010] == (0x01, bytes((0, 0, 8, 0, 0, 1, 1, 0)))
-    assert with_cd[0x0000][1] == b"\x00\x40\x00\x00\x00\x10\x00\x00\x00\x08\x01\x00"
+    known = (0x43, 0x41, 0x40, 0x2B, 0x1B, 0x1A, 0x15, 0x14, 0x11, 0x10, 0x0A, 0x09, 0x08)
+    assert with_cd[0x0000][1] == b"".join(bytes((0, n, n == 0x08, 0)) for n in known)
     assert with_cd[0x0108][1].rstrip() == b"IMAGERD00001"
     without = features(drive_with(memory_disc([data(10)]), c2_sizes=(), media=("cd",)))
     assert without[0x001E][1] == b"\x01\0\0\0"
@@ -84,9 +86,10 @@ def test_features_can_be_asked_for_one_by_one_and_current_ones_only() -> None:
 def test_mode_sense_in_both_sizes() -> None:
     drive = VirtualDrive()
     page = bytes((0x01, 0x0A, 0x00, 0x20)) + bytes(8)
-    assert data_of(drive, [0x1A, 0, 0x01, 0, 255, 0]) == bytes((15, 0, 0, 0)) + page
+    # medium type 70h: the tray is closed, and empty
+    assert data_of(drive, [0x1A, 0, 0x01, 0, 255, 0]) == bytes((15, 0x70, 0, 0)) + page
     ten = data_of(drive, [0x5A, 0, 0x01, 0, 0, 0, 0, 1, 0, 0])
-    assert ten == bytes((0, 18, 0, 0, 0, 0, 0, 0)) + page
+    assert ten == bytes((0, 18, 0x70, 0, 0, 0, 0, 0)) + page
     every = data_of(drive, [0x5A, 0, 0x3F, 0, 0, 0, 0, 1, 0, 0])
     assert int.from_bytes(every[:2], "big") == len(every) - 2
     codes, at = [], 8

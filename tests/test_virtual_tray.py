@@ -35,7 +35,7 @@ def event(drive: VirtualDrive, classes: int = MEDIA) -> bytes:
 def media_event(drive: VirtualDrive) -> tuple[int, int]:
     """Event code, and media status: 1 door open, 2 medium present."""
     reply = event(drive)
-    assert reply[:4] == bytes((0, 6, 4, 0x52))
+    assert reply[:4] == bytes((0, 6, 4, 0x56))
     return reply[4] & 15, reply[5]
 
 
@@ -143,14 +143,15 @@ def test_removal_by_hand_ignores_the_lock() -> None:
 def test_events_of_the_classes_asked_for_only() -> None:
     drive = VirtualDrive()
     drive.insert(memory_disc([data(10)]))
-    assert event(drive, 0x40) == bytes((0, 6, 6, 0x52, 0, 0, 0, 0))
-    assert event(drive, 0x02) == bytes((0, 6, 1, 0x52, 2, 0, 0, 1))
+    assert event(drive, 0x40) == bytes((0, 6, 6, 0x56, 0, 0, 0, 0))
+    assert event(drive, 0x02) == bytes((0, 6, 1, 0x56, 2, 0, 0, 1))
     assert event(drive, 0x02)[4] == 0
-    assert event(drive, 0x52)[2] == 4  # the only class with an event left
-    assert event(drive, 0x04) == bytes((0, 2, 0x80, 0x52))
+    assert event(drive, 0x56)[2] == 4  # the only class with an event left
+    assert event(drive, 0x04) == bytes((0, 6, 2, 0x56, 0, 1, 0, 0))  # power: active
+    assert event(drive, 0x08) == bytes((0, 2, 0x80, 0x56))
     assert sense_of(send(drive, [0x4A, 0, 0, 0, MEDIA, 0, 0, 0, 8, 0])) == "05/24/00"
     drive.press_eject()
-    assert data_of(drive, [0x4A, 1, 0, 0, MEDIA, 0, 0, 0, 4, 0]) == bytes((0, 6, 4, 0x52))
+    assert data_of(drive, [0x4A, 1, 0, 0, MEDIA, 0, 0, 0, 4, 0]) == bytes((0, 6, 4, 0x56))
     assert media_event(drive)[0] == 3  # too little room had not consumed it
 
 

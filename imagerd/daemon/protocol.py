@@ -132,10 +132,14 @@ class VirtualAdd(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VirtualInsert(msgspec.Struct, frozen=True, kw_only=True):
-    """A disc to put in: absolute paths of an image and, if wanted, a fault plan."""
+    """A disc to put in: absolute paths of an image and, if wanted, a fault plan.
+
+    `medium`: the recordable disc that it is, ``cd-r`` and so on; without one it is pressed.
+    """
 
     image: str
     faults: str | None = None
+    medium: str = ""
 
 
 class VirtualView(msgspec.Struct, frozen=True, kw_only=True):

@@ -53,11 +53,9 @@ class Rig:
 
     def insert(self, name: str, wanted: VirtualInsert) -> VirtualView:
         """Put an image in and close the tray."""
-        control = self._control(name)
-        image = Path(wanted.image)
-        if wanted.faults is None:
-            return _view(self._socket(name), control.insert(image))
-        return _view(self._socket(name), control.insert(image, Path(wanted.faults)))
+        faults = None if wanted.faults is None else Path(wanted.faults)
+        state = self._control(name).insert(Path(wanted.image), faults, medium=wanted.medium)
+        return _view(self._socket(name), state)
 
     def press_eject(self, name: str) -> VirtualView:
         """Press its button."""

@@ -65,16 +65,29 @@ def add(name: str, profile: str | None, socket: Path | None, as_json: bool, quie
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A fault plan: what is the matter with this disc.",
 )
+@click.option(
+    "--medium",
+    default="",
+    metavar="KIND",
+    help="The recordable disc that it is, as a drive tells it: cd-r, cd-rw, dvd-r, dvd-rw, dvd+r,"
+    " dvd+rw, bd-r or bd-re. Without it the disc is a pressed one.",
+)
 @socket_option
 @output_options
 def insert(
-    name: str, image: Path, faults: Path | None, socket: Path | None, as_json: bool, quiet: bool
+    name: str,
+    image: Path,
+    faults: Path | None,
+    medium: str,
+    socket: Path | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Put IMAGE into the drive NAME and close its tray."""
     from imagerd.daemon.protocol import VirtualInsert
 
     plan = str(faults.absolute()) if faults is not None else None
-    wanted = VirtualInsert(image=str(image.absolute()), faults=plan)
+    wanted = VirtualInsert(image=str(image.absolute()), faults=plan, medium=medium)
     _tell(connect(socket).virtual_insert(name, wanted), as_json, quiet)
 
 

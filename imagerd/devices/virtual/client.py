@@ -186,9 +186,13 @@ class VirtualControl:
         faults: Path | str | None = None,
         *,
         allow_outside: bool = False,
+        medium: str = "",
     ) -> HostState:
-        """Put an image in and close the tray. `faults`: the path of a plan, or its TOML text."""
-        return self._put("insert", image, faults, allow_outside)
+        """Put an image in and close the tray. `faults`: the path of a plan, or its TOML text.
+
+        `medium`: the recordable disc that it is, ``cd-r`` and so on; else it is a pressed one.
+        """
+        return self._put("insert", image, faults, allow_outside, medium)
 
     def place(
         self,
@@ -196,9 +200,10 @@ class VirtualControl:
         faults: Path | str | None = None,
         *,
         allow_outside: bool = False,
+        medium: str = "",
     ) -> HostState:
         """Lay an image on the open, empty tray, as a robot does; closing the tray loads it."""
-        return self._put("place", image, faults, allow_outside)
+        return self._put("place", image, faults, allow_outside, medium)
 
     def take(self) -> HostState:
         """Take what lies on the open tray."""
@@ -234,7 +239,12 @@ class VirtualControl:
             self._say(Control("quit"))
 
     def _put(
-        self, verb: str, image: Path, faults: Path | str | None, allow_outside: bool
+        self,
+        verb: str,
+        image: Path,
+        faults: Path | str | None,
+        allow_outside: bool,
+        medium: str,
     ) -> HostState:
         text, where = "", "fault plan"
         if isinstance(faults, Path):
@@ -245,7 +255,7 @@ class VirtualControl:
                 raise NotAvailable(f"Cannot read the fault plan {faults}: {error}.") from error
         elif faults is not None:
             text = faults
-        return self._say(Control(verb, str(image.absolute()), text, where, allow_outside))
+        return self._say(Control(verb, str(image.absolute()), text, where, allow_outside, medium))
 
     def _say(self, control: Control) -> HostState:
         connection = _connect(self.path)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imagerd.devices.virtual.profile import DriveProfile
+from imagerd.devices.virtual.recordable import Recordable
 from imagerd.disc.layout import DiscType, Layout, Medium, SectorFormat, Track, TrackMode
 from imagerd.disc.source import Bytes2D, SectorSource, SectorState
 from imagerd.sectors.convert import to_raw
@@ -101,10 +102,16 @@ def _kinds(rows: Bytes2D, mode: TrackMode, xa: bool) -> Kinds:
 
 
 class Disc:
-    """A medium, from insertion to removal. Takes over `source` and closes it."""
+    """A medium, from insertion to removal. Takes over `source` and closes it.
 
-    def __init__(self, source: SectorSource, profile: DriveProfile) -> None:
+    `kind`: the recordable disc that it is and that the drive takes it for; None for a pressed one.
+    """
+
+    def __init__(
+        self, source: SectorSource, profile: DriveProfile, kind: Recordable | None = None
+    ) -> None:
         self.layout: Layout = source.layout
+        self.kind = kind if profile.tells_recordable else None
         self.is_cd = self.layout.is_cd
         self._source: SectorSource = RawView(source) if self.is_cd else source
         self._profile = profile
@@ -130,7 +137,9 @@ class Disc:
 
     @property
     def profile_number(self) -> int:
-        """The current profile (MMC-6, table 93): CD-ROM, DVD-ROM, BD-ROM, HD DVD-ROM."""
+        """The current profile (MMC-6, table 93): that of the kind, or CD-ROM, DVD-ROM, BD-ROM …"""
+        if self.kind is not None:
+            return self.kind.profile
         numbers = {Medium.CD: 0x08, Medium.DVD: 0x10, Medium.BD: 0x40, Medium.HDDVD: 0x50}
         return numbers[self.layout.medium]
 

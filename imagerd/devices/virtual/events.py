@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GET EVENT STATUS NOTIFICATION, polled (MMC-6, 6.7): classes 1, 4 and 6."""
+"""GET EVENT STATUS NOTIFICATION, polled (MMC-6, 6.7): classes 1, 2, 4 and 6."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from imagerd.devices.virtual.answers import BAD_FIELD, give, refuse, u16
 from imagerd.devices.virtual.state import DriveState, MediaEvent
 
 _OPERATIONAL: Final = 1
+_POWER: Final = 2
 _MEDIA: Final = 4
 _BUSY: Final = 6
-_SUPPORTED: Final = 1 << _OPERATIONAL | 1 << _MEDIA | 1 << _BUSY
+_CLASSES: Final = (_OPERATIONAL, _POWER, _MEDIA, _BUSY)
+_SUPPORTED: Final = sum(1 << each for each in _CLASSES)
+_ACTIVE, _STANDBY = 1, 3
 _NO_EVENT: Final = 0x80
 
 
@@ -23,7 +26,7 @@ def get_event_status(drive: DriveState, command: Command) -> Reply:
     """
     if not command.cdb[1] & 1:
         return refuse(BAD_FIELD)  # asynchronous notification is not supported
-    asked = [c for c in (_OPERATIONAL, _MEDIA, _BUSY) if command.cdb[4] & 1 << c]
+    asked = [c for c in _CLASSES if command.cdb[4] & 1 << c]
     allocation = u16(command.cdb, 7)
     if not asked:
         return give(command, bytes((0, 2, _NO_EVENT, _SUPPORTED)), allocation)
@@ -54,4 +57,6 @@ def _event(drive: DriveState, event_class: int, *, consume: bool) -> bytes:
             drive.operational_changes = 0
         # Event 2: the drive has changed its operational state; change 1: its features.
         return bytes((2 if changed else 0, 0x80 if drive.persistent else 0, 0, int(changed)))
+    if event_class == _POWER:  # no event: the state changes only when a host says so
+        return bytes((0, _ACTIVE if drive.spinning else _STANDBY, 0, 0))
     return bytes(4)  # never busy: commands are carried out one after another

@@ -46,6 +46,8 @@ def fetch(
     What the buffer holds comes from there, unless `fua`. Moves the head, counts the attempts.
     """
     buffer = loaded.buffer
+    if drive.player.engaged:
+        drive.halt()
     fua = fua and drive.profile.fua
     held = 0 if fua else buffer.held(lba, count)
     result = Fetched(lba, count, drive.profile.command)
@@ -62,7 +64,7 @@ def fetch(
 def _read_medium(drive: DriveState, loaded: Loaded, result: Fetched, lba: int, raw: bool) -> None:
     """Read from `lba` to the end of `result` off the disc."""
     count = result.lba + result.count - lba
-    result.seconds += travel(drive, loaded.disc, lba, count)
+    result.seconds += drive.spin_up() + travel(drive, loaded.disc, lba, count)
     if loaded.book.quiet(lba, count) and not _lost(loaded.disc, lba, count):
         loaded.buffer.put(lba, count)
         drive.head = lba + count - 1

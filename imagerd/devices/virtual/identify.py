@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from imagerd.devices.scsi import Command, Reply
+from imagerd.devices.scsi import Command, Reply, Sense
 from imagerd.devices.virtual.answers import BAD_FIELD, GOOD_REPLY, NO_SENSE, give, refuse, u16
+from imagerd.devices.virtual.player import AudioStatus
 from imagerd.devices.virtual.profile import DriveProfile
 from imagerd.devices.virtual.state import DriveState
 
@@ -58,8 +59,13 @@ def test_unit_ready(drive: DriveState, command: Command) -> Reply:
 
 
 def request_sense(drive: DriveState, command: Command) -> Reply:
-    """REQUEST SENSE: a pending unit attention, which it clears; else no sense or not ready."""
+    """REQUEST SENSE: a pending unit attention, which it clears; else no sense or not ready.
+
+    The status of an audio play is told as a qualifier of no sense (MMC-3).
+    """
     if command.cdb[1] & 1:  # descriptor format
         return refuse(BAD_FIELD)
     sense = drive.attentions.popleft() if drive.attentions else drive.not_ready() or NO_SENSE
+    if sense is NO_SENSE and (status := drive.player.status) is not AudioStatus.NONE:
+        sense = Sense(0x00, 0x00, status)
     return give(command, sense.pack(), command.cdb[4])

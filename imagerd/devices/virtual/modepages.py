@@ -60,6 +60,11 @@ class ModePages:
         return True
 
     @property
+    def stops_on_track_crossing(self) -> bool:
+        """SOTC: an audio play ends with its track."""
+        return bool(self._pages[CD_AUDIO][2] & 0x02)
+
+    @property
     def recovery(self) -> int:
         """Byte 2 of the error recovery page: TB, DCR and the rest."""
         return self._pages[ERROR_RECOVERY][2]

@@ -35,6 +35,7 @@ class DriveProfile:
 
     media: tuple[Literal["cd", "dvd", "bd", "hddvd"], ...] = ("cd", "dvd", "bd")
     loading: Literal["caddy", "tray", "popup", "slot"] = "tray"
+    tells_recordable: bool = True  # from pressed discs, as drives that write do
 
     # Raw reading of CDs
     c2_sizes: tuple[Literal[294, 296], ...] = (C2_POINTERS, C2_AND_BLOCK_ERROR)

@@ -40,7 +40,7 @@ class Control(msgspec.Struct, forbid_unknown_fields=True):
     state, quit.
 
     For insert and place: `image` is an absolute path; `faults` the text of a fault plan,
-    `faults_from` its name in errors.
+    `faults_from` its name in errors; `medium` the recordable disc that it is, or empty.
     """
 
     verb: str
@@ -48,6 +48,7 @@ class Control(msgspec.Struct, forbid_unknown_fields=True):
     faults: str = ""
     faults_from: str = "fault plan"
     allow_outside: bool = False
+    medium: str = ""
 
 
 class HostState(msgspec.Struct, frozen=True):

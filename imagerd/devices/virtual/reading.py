@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""READ(6), READ(10), READ(12): blocks of 2048 bytes of user data (MMC-6, 6.16; SBC-3)."""
+"""READ(6), READ(10), READ(12): blocks of 2048 bytes of user data (MMC-6, 6.16; SBC-3).
+
+And what is akin to them: VERIFY, SEEK, READ HEADER.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,16 @@ import numpy as np
 
 from imagerd.devices.scsi import Command, Reply, Sense
 from imagerd.devices.virtual.answers import (
+    BAD_FIELD,
     END_OF_USER_AREA,
     GOOD_REPLY,
     ILLEGAL_MODE,
     OUT_OF_RANGE,
+    WRONG_FORMAT,
     blame,
+    give,
+    refuse,
+    s32,
     u16,
     u32,
 )
@@ -21,8 +29,10 @@ from imagerd.devices.virtual.disc import BLOCK, AreaType, Disc, Kind
 from imagerd.devices.virtual.discinfo import loaded_of
 from imagerd.devices.virtual.head import Fetched, fetch, main_channel, travel
 from imagerd.devices.virtual.state import DriveState
+from imagerd.devices.virtual.toc import address_bytes
 
 _FUA = 0x08
+_BYTCHK = 0x02
 
 
 def read_6(drive: DriveState, command: Command) -> Reply:
@@ -49,12 +59,58 @@ def read_12(drive: DriveState, command: Command) -> Reply:
 
 def seek_10(drive: DriveState, command: Command) -> Reply:
     """SEEK(10): where the head comes from next."""
-    disc, lba = loaded_of(drive).disc, u32(command.cdb, 2)
+    return _seek(drive, u32(command.cdb, 2))
+
+
+def seek_6(drive: DriveState, command: Command) -> Reply:
+    """SEEK(6): 21 bits of address."""
+    return _seek(drive, (command.cdb[1] & 0x1F) << 16 | u16(command.cdb, 2))
+
+
+def rezero_unit(drive: DriveState, command: Command) -> Reply:
+    """REZERO UNIT: a seek to the first sector."""
+    return _seek(drive, 0)
+
+
+def _seek(drive: DriveState, lba: int) -> Reply:
+    disc = loaded_of(drive).disc
     if lba >= disc.layout.end:
         return blame(OUT_OF_RANGE, lba)
-    seconds = travel(drive, disc, lba, 0)
+    drive.halt()
+    seconds = drive.spin_up() + travel(drive, disc, lba, 0)
     drive.head = lba
     return Reply(seconds=seconds)
+
+
+def verify_10(drive: DriveState, command: Command) -> Reply:
+    """VERIFY(10): a read from the medium, past the buffer, that transfers nothing.
+
+    There is nothing to compare with (BYTCHK): a reader has no such buffer.
+    """
+    cdb = command.cdb
+    if cdb[1] & _BYTCHK:
+        return refuse(BAD_FIELD)
+    reply = _read(drive, command, u32(cdb, 2), u16(cdb, 7), fua=True)
+    return replace(reply, data=b"")
+
+
+def read_header(drive: DriveState, command: Command) -> Reply:
+    """READ HEADER (MMC-3, 6): the mode and the address of a data sector, as it says them itself."""
+    cdb, loaded = command.cdb, loaded_of(drive)
+    disc, lba = loaded.disc, s32(cdb, 2)
+    area = disc.area_at(lba)
+    if not disc.is_cd:
+        return refuse(WRONG_FORMAT)
+    if area is None:
+        return blame(OUT_OF_RANGE, lba)
+    if area.type is AreaType.GAP or not area.track.is_data:
+        return blame(ILLEGAL_MODE, lba)
+    fetched = fetch(drive, loaded, lba, 1, raw=True, fua=False)
+    if fetched.sense is not None:
+        return finish(drive, command, fetched, b"")
+    mode = int(main_channel(disc, fetched)[0, 15]) & 3
+    data = bytes((mode, 0, 0, 0)) + address_bytes(lba, bool(cdb[1] & 2))
+    return replace(give(command, data, u16(cdb, 7)), seconds=fetched.seconds)
 
 
 def _read(drive: DriveState, command: Command, lba: int, count: int, *, fua: bool) -> Reply:

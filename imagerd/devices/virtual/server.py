@@ -252,7 +252,7 @@ class Server:
         try:
             put = self._drive.insert if control.verb == "insert" else self._drive.place
             with self._lock:
-                put(image, plan, control.image)
+                put(image, plan, control.image, medium=control.medium)
         except BaseException:
             image.close()
             raise

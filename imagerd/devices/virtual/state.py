@@ -16,18 +16,21 @@ from imagerd.devices.virtual.answers import (
     NO_MEDIUM_TRAY_OPEN,
     RESET,
 )
+from imagerd.devices.virtual.buffer import Buffer
 from imagerd.devices.virtual.clock import Clock
 from imagerd.devices.virtual.disc import Disc
-from imagerd.devices.virtual.faultbook import FaultBook, Outcome
+from imagerd.devices.virtual.faultbook import FaultBook
 from imagerd.devices.virtual.faults import NO_FAULTS, FaultPlan
 from imagerd.devices.virtual.modepages import ModePages
+from imagerd.devices.virtual.player import Player
 from imagerd.devices.virtual.profile import DriveProfile
+from imagerd.devices.virtual.recordable import recordable
 from imagerd.devices.virtual.toc import TocReplies
 from imagerd.disc.source import SectorSource
 
 _FASTEST = 0xFFFF
 _DVD_1X = 1385  # kB/s
-_POLL = 0.25  # seconds that pass, in simulated time, while someone asks whether it is ready yet
+POLL = 0.25  # seconds that pass, in simulated time, while someone asks whether it is done yet
 
 
 class MediaEvent(IntEnum):
@@ -37,38 +40,6 @@ class MediaEvent(IntEnum):
     EJECT_REQUEST = 1
     NEW_MEDIA = 2
     REMOVAL = 3
-
-
-class Buffer:
-    """The drive's read buffer: one stretch of sectors, the last ones read.
-
-    The bytes themselves come from the disc again; only those of sectors that were read wrong are
-    kept (as their `Outcome`): the same error comes out of the buffer again.
-    """
-
-    __slots__ = ("capacity", "end", "spoiled", "start")
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self.drop()
-
-    def drop(self) -> None:
-        """Forget all."""
-        self.start = self.end = 0
-        self.spoiled: dict[int, Outcome] = {}
-
-    def held(self, lba: int, count: int) -> int:
-        """How many of `count` sectors from `lba` on are held."""
-        return min(self.end - lba, count) if self.start <= lba < self.end else 0
-
-    def put(self, lba: int, count: int) -> None:
-        """Sectors just read. They continue the stretch or replace it."""
-        if self.start <= lba <= self.end:
-            self.end = max(self.end, lba + count)
-        else:
-            self.start, self.end = lba, lba + count
-            self.spoiled.clear()
-        self.start = max(self.start, self.end - self.capacity)
 
 
 @dataclass(slots=True)
@@ -91,8 +62,10 @@ class DriveState:
         self.clock = clock
         self.loaded: Loaded | None = None
         self.tray_open = False
-        self.locked = False
-        self.persistent = False
+        self.prevented = False  # the host cannot eject either, until it allows it again
+        self.persistent = False  # only the button does not work, whatever disc is in
+        self.spinning = True
+        self.player = Player(clock)
         self.attentions: deque[Sense] = deque()
         self.media_events: deque[MediaEvent] = deque()
         self.operational_changes = 0
@@ -123,22 +96,58 @@ class DriveState:
             return self.profile.nearest_speed(self.asked_speed)
         return max(self.asked_speed, _DVD_1X)
 
+    @property
+    def locked(self) -> bool:
+        """Whether the button does not open the tray."""
+        return self.prevented or self.persistent
+
+    # -- head and spindle -----------------------------------------------------------------
+
+    @property
+    def place(self) -> int:
+        """Where the head is: it moves while something is played."""
+        return self.player.position if self.player.engaged else self.head
+
+    def halt(self) -> None:
+        """End what is played; the head stays where it has come to."""
+        self.head = self.place
+        self.player.stop()
+
+    def spin_down(self) -> None:
+        """Stop the disc. The drive stays ready: the next reading spins it up again."""
+        self.halt()
+        self.spinning = False
+
+    def spin_up(self) -> float:
+        """Let the disc turn; seconds until it does."""
+        seconds = 0.0 if self.spinning else self.profile.spin_up
+        self.spinning = True
+        return seconds
+
     # -- media and tray -------------------------------------------------------------------
 
-    def insert(self, source: SectorSource, plan: FaultPlan = NO_FAULTS, what: str = "") -> None:
+    def insert(
+        self, source: SectorSource, plan: FaultPlan = NO_FAULTS, what: str = "", kind: str = ""
+    ) -> None:
         """Put a medium on the tray and close it; what was there is taken out."""
-        self.lay(source, plan, what)
+        self.lay(source, plan, what, kind)
         self.tray_open = False
         self._new_media()
 
-    def lay(self, source: SectorSource, plan: FaultPlan = NO_FAULTS, what: str = "") -> None:
-        """Lay a medium into the tray, in place of what is there. The tray stays where it is."""
+    def lay(
+        self, source: SectorSource, plan: FaultPlan = NO_FAULTS, what: str = "", kind: str = ""
+    ) -> None:
+        """Lay a medium into the tray, in place of what is there. The tray stays where it is.
+
+        Raises `BadInput` if it cannot be of that `kind`; then nothing has changed.
+        """
+        written = recordable(kind, source.layout)
         self.take_out()
-        disc = Disc(source, self.profile)
+        disc = Disc(source, self.profile, written)
         self.loaded = Loaded(
             disc,
             FaultBook(plan, self.profile.give_up),
-            TocReplies(disc.layout),
+            TocReplies(disc.layout, disc.kind),
             Buffer(self.profile.cache_kb * 1024 // disc.size),
             self.clock.now + self.profile.spin_up,
             what,
@@ -159,7 +168,7 @@ class DriveState:
         if self.tray_open:
             return
         self.tray_open = True
-        self.locked = self.persistent = False
+        self.prevented = False
         self._removed()
 
     def close_tray(self) -> None:
@@ -184,7 +193,9 @@ class DriveState:
 
     def power_on(self) -> None:
         """As after a reset or when plugged in again."""
-        self.locked = self.persistent = False
+        self.prevented = self.persistent = False
+        self.player.stop()
+        self.spinning = True
         self.reset_settings()
         self.media_events.clear()
         self.attentions.clear()
@@ -203,12 +214,14 @@ class DriveState:
         self.media_events.append(MediaEvent.NEW_MEDIA)
         self.operational_changes += 1
         self.head = 0
+        self.spinning = True
         if MEDIUM_CHANGED not in self.attentions:
             self.attentions.append(MEDIUM_CHANGED)
         if self.loaded is not None:
             self.loaded.buffer.drop()
 
     def _removed(self) -> None:
+        self.player.stop()
         self.media_events.append(MediaEvent.REMOVAL)
         self.operational_changes += 1
         if MEDIUM_CHANGED in self.attentions:
@@ -228,7 +241,7 @@ class DriveState:
         if self.loaded is None:
             return NO_MEDIUM_TRAY_CLOSED
         if self.clock.now < self.loaded.ready_at:
-            self.clock.idle(_POLL)
+            self.clock.idle(POLL)
             return BECOMING_READY
         return None if self.loaded.disc.readable else INCOMPATIBLE_MEDIUM
 

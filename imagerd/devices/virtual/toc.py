@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""READ TOC/PMA/ATIP, formats 0, 1, 2 and 5 (MMC-6, 6.25), out of a layout.
+"""READ TOC/PMA/ATIP, formats 0 to 5 (MMC-6, 6.25), out of a layout.
 
-A pressed disc has no PMA (format 3) and no ATIP (format 4).
+A pressed disc has no PMA (format 3) and no ATIP (format 4): these are asked of recordable CDs.
 """
 
 from __future__ import annotations
 
+from imagerd.devices.virtual.recordable import LEAD_IN, Recordable, atip, pma
 from imagerd.disc.layout import Control, Layout, Session
 from imagerd.disc.msf import LBA_MAX, PREGAP, Msf
 
 LEAD_OUT = 0xAA
-_LEAD_IN = 4500  # sectors of the lead-in of a further session
+_PRESSED_LEAD_IN = 95  # minute in which the first lead-in of a pressed disc begins
 _ADR_POSITION = 0x10
 _ADR_SESSIONS = 0x50
 
@@ -27,12 +28,13 @@ def address_bytes(lba: int, msf: bool) -> bytes:
 
 
 class TocReplies:
-    """The table of contents of one disc, computed once."""
+    """The table of contents of one disc, computed once. `kind`: of a recordable one."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, kind: Recordable | None = None) -> None:
         self._layout = layout
+        self._kind = kind if layout.is_cd else None
         self._tracks = layout.tracks
-        self._full = _full_entries(layout) if layout.is_cd else ()
+        self._full = _full_entries(layout, kind) if layout.is_cd else ()
         self._kept: dict[tuple[int, bool], bytes | None] = {}
 
     def tracks(self, start: int, msf: bool) -> bytes | None:
@@ -70,6 +72,15 @@ class TocReplies:
             return None
         return _with_header(sessions[0].number, sessions[-1].number, entries)
 
+    def pma(self) -> bytes | None:
+        """Format 3: what the recorder noted before it closed the disc; None of a pressed one."""
+        return None if self._kind is None else _with_header(0, 0, pma(self._layout))
+
+    def atip(self) -> bytes | None:
+        """Format 4: what the groove of a recordable disc tells; None of a pressed one."""
+        kind = self._kind
+        return None if kind is None else _with_header(0, 0, atip(kind, self._layout))
+
     def cd_text(self) -> bytes | None:
         """Format 5: the packs; None if the disc has none."""
         text = self._layout.cd_text
@@ -84,7 +95,8 @@ def _entry(control: Control, number: int, lba: int, msf: bool) -> bytes:
     return bytes((0, _ADR_POSITION | control, number, 0)) + address_bytes(lba, msf)
 
 
-def _full_entries(layout: Layout) -> tuple[bytes, ...]:
+def _full_entries(layout: Layout, kind: Recordable | None) -> tuple[bytes, ...]:
+    lead_in = bytes((0, LEAD_IN.minute if kind is not None else _PRESSED_LEAD_IN, 0, 0))
     entries: list[bytes] = []
     for number, session in enumerate(layout.sessions):
         later = layout.sessions[number + 1 :]
@@ -92,7 +104,7 @@ def _full_entries(layout: Layout) -> tuple[bytes, ...]:
         if later:
             entries.append(_next_session(session, later[0]))
         if later and number == 0:
-            entries.append(_point(session, _ADR_SESSIONS | 4, 0xC0, bytes((0, 95, 0, 0))))
+            entries.append(_point(session, _ADR_SESSIONS | 4, 0xC0, lead_in))
     return tuple(entries)
 
 

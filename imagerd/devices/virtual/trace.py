@@ -9,7 +9,7 @@ from typing import TextIO
 
 from imagerd.base.errors import NotAvailable
 from imagerd.devices.scsi import Command, Reply
-from imagerd.devices.virtual.target import read_range
+from imagerd.devices.virtual.commands import read_range
 
 
 class Trace:
