@@ -27,7 +27,6 @@ from imagerd.daemon.workers import WorkerOrder
 from imagerd.devices.watch import DriveEvent, EventKind
 
 _log = logging.getLogger(__name__)
-_LOSSES_IN_A_ROW = 5  # of a disc or drive, without progress between them
 
 
 class Holder(Protocol):
@@ -210,28 +209,14 @@ class Scheduler:
             report = slot.last = await stint.run()
             if report is not None:
                 slot.needs_space, slot.space = report.needs_space, report.space
-                anew = report.ejected or self._look_anew(slot, report)
+                lost = slot.has_lost(report)
+                anew = report.ejected or lost
         finally:
             del self._stints[slot.address]
             slot.working = False
             slot.cycles += 1
             self._world.holder.release(slot.address, medium_out=anew)
         await self._afterwards(slot)
-
-    def _look_anew(self, slot: Slot, report: WorkerReport) -> bool:
-        """Whether what is in the drive now counts as just put in, as the work has lost its disc.
-
-        A drive that loses it again and again without getting any further is left alone.
-        """
-        if not report.lost:
-            slot.losses = 0
-            return False
-        slot.losses = 1 if slot.done > slot.reached else slot.losses + 1
-        slot.reached = slot.done
-        if slot.losses < _LOSSES_IN_A_ROW:
-            return True
-        slot.losses = 0
-        return False
 
     async def _afterwards(self, slot: Slot) -> None:
         """Open the tray if the button was pressed meanwhile; forget a drive that is gone."""

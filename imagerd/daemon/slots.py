@@ -10,6 +10,8 @@ import msgspec
 from imagerd.archive.world import drive_name
 from imagerd.daemon.protocol import DriveState, DriveView, JobView, WorkerReport
 
+_LOSSES_IN_A_ROW = 5  # of a disc or drive, without progress between them
+
 
 @dataclass(slots=True)
 class Slot:
@@ -30,9 +32,9 @@ class Slot:
     job: JobView | None = None
     cycles: int = 0  # how often work in this drive has ended
     last: WorkerReport | None = None  # how it ended the last time; None if the worker died
-    done: int = 0  # sectors, when the last reading was heard of
-    losses: int = 0  # how often in a row work lost its disc or drive
-    reached: int = 0  # sectors done at the last loss
+    done: int = 0  # sectors of the job, when its last reading was heard of
+    losses: int = 0  # how often in a row work on one job lost its disc or drive
+    lost_at: tuple[str | None, int] = (None, 0)  # the job and its sectors done at the last loss
 
     @property
     def name(self) -> str:
@@ -62,15 +64,34 @@ class Slot:
             job=self.job,
         )
 
+    def has_lost(self, report: WorkerReport) -> bool:
+        """Whether what is in the drive now counts as just put in, as the work has lost its disc.
+
+        A drive that loses one disc again and again without getting any further is left alone.
+        """
+        if not report.lost:
+            self.losses = 0
+            return False
+        before, reached = self.lost_at
+        job = self.job.id if self.job is not None else before  # lost too early to know which
+        self.losses = 1 if job != before or self.done > reached else self.losses + 1
+        self.lost_at = (job, self.done)
+        if self.losses < _LOSSES_IN_A_ROW:
+            return True
+        self.losses = 0
+        return False
+
     def hear(self, report: WorkerReport) -> None:
         """Take over what the worker says."""
         self.model = report.model or self.model
         self.serial = report.serial or self.serial
         self.sentence = report.sentence or self.sentence
-        if report.progress is not None and report.progress.stage == "reading":
-            self.done = report.progress.done
         if report.job is None:
             return
+        if self.job is None or self.job.id != report.job:
+            self.done = 0
+        if report.progress is not None and report.progress.stage == "reading":
+            self.done = report.progress.done
         known = self.job if self.job is not None and self.job.id == report.job else None
         job = known or JobView(id=report.job, state="identifying", drive=self.name)
         self.job = msgspec.structs.replace(
