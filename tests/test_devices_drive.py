@@ -92,7 +92,7 @@ def plans(draw: st.DrawFn) -> list[TrackPlan]:
     return found
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(plans(), st.sampled_from(["plain", "c2-294", "no-c2", "liar"]), st.data())
 def test_any_disc_reads_back_from_any_drive(
     tracks: list[TrackPlan], profile: str, pick: st.DataObject

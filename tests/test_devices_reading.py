@@ -228,7 +228,7 @@ class TestFeatures:
         assert drive.probe_read_features() is found
         assert len(between.sent) == asked
 
-    @settings(max_examples=25)
+    @settings(max_examples=25, deadline=None)
     @given(
         st.sampled_from([(), (294,), (296,), (294, 296)]),
         st.sampled_from([(), (1,), (2,), (1, 2, 4)]),
@@ -343,7 +343,7 @@ def test_the_block_error_byte_is_told_from_the_pointers(raw: bytes, first: bool)
 
 
 class TestRobustRead:
-    @settings(max_examples=30)
+    @settings(max_examples=30, deadline=None)
     @given(st.sets(st.integers(0, 599), max_size=25), st.sampled_from([True, False]))
     def test_it_fails_exactly_where_the_disc_does(self, bad: set[int], prefix: bool) -> None:
         source = memory_disc([data(300), audio(300)])
