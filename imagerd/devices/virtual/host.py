@@ -43,6 +43,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=0.0,
         help="real seconds for each simulated one: 0 never waits, 1 is as slow as a real drive",
     )
+    parser.add_argument(
+        "--kernel", action="store_true", help="a real /dev/srN as soon as it is plugged in; root"
+    )
     return parser.parse_args(arguments)
 
 
@@ -59,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Two drives of one profile are two drives; with one serial they would count as one.
     profile = replace(profile, serial=f"{profile.serial}-{options.name}")
     drive = VirtualDrive(profile, options.name, time_scale=options.time_scale)
-    server = Server(drive, options.name, listener, trace)
+    server = Server(drive, options.name, listener, trace, in_kernel=options.kernel)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: server.stop())
     server.serve()
@@ -111,6 +114,7 @@ def spawn_host(
     profile: str | Path = "plain",
     trace: Path | None = None,
     time_scale: float = 0.0,
+    in_kernel: bool = False,
 ) -> HostProcess:
     """Start a host in a session of its own and wait until it answers.
 
@@ -120,6 +124,8 @@ def spawn_host(
     arguments += ["--profile", str(profile), "--time-scale", str(time_scale)]
     if trace is not None:
         arguments += ["--trace", str(trace)]
+    if in_kernel:
+        arguments.append("--kernel")
     reader, writer = os.pipe()
     null = os.open(os.devnull, os.O_RDWR)
     try:

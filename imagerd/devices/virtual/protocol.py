@@ -69,6 +69,7 @@ class HostState(msgspec.Struct, frozen=True):
     commands: int
     max_transfer: int
     moved: bool = False  # whether the button just pressed has moved the tray
+    node: str = ""  # /dev/srN, if the drive is attached to the kernel
 
 
 class Closed(Exception):

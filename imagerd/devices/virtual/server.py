@@ -15,8 +15,9 @@ from pathlib import Path
 import msgspec
 
 from imagerd.base.errors import AlreadyThere, DriveLost, ImagerdError, NotAvailable
-from imagerd.devices.scsi import Command
+from imagerd.devices.scsi import Command, Reply
 from imagerd.devices.virtual.faults import NO_FAULTS, FaultPlan
+from imagerd.devices.virtual.kernel.plug import Plug
 from imagerd.devices.virtual.protocol import (
     REQUEST,
     Closed,
@@ -92,9 +93,16 @@ class Server:
     """Owns the drive. `serve` runs until `stop`, which any thread or signal handler may call."""
 
     def __init__(
-        self, drive: VirtualDrive, name: str, listener: socket.socket, trace: Trace | None = None
+        self,
+        drive: VirtualDrive,
+        name: str,
+        listener: socket.socket,
+        trace: Trace | None = None,
+        *,
+        in_kernel: bool = False,
     ) -> None:
         self._drive = drive
+        self._plug = Plug(name, self.execute) if in_kernel else None
         self._name = name
         self._listener = listener
         self._trace = trace
@@ -107,6 +115,23 @@ class Server:
         self._commands = 0
         self._stop_reader, self._stop_writer = socket.socketpair()
         self._stop_writer.setblocking(False)
+
+    def execute(self, command: Command, generation: int | None = None) -> Reply:
+        """Carry out a command. Raises `DriveLost` while the drive is unplugged.
+
+        A client that found the drive at an earlier `generation` has lost it for good.
+        """
+        with self._lock:
+            self._commands += 1
+            reply = None
+            try:
+                if generation not in (None, self._generation):
+                    raise DriveLost(f"{self._drive.name} was unplugged; open it again.")
+                reply = self._drive.execute(command)
+            finally:
+                if self._trace is not None:
+                    self._trace.note(command, reply)
+        return reply
 
     def stop(self) -> None:
         """End `serve`; async-signal-safe as far as Python goes."""
@@ -138,6 +163,8 @@ class Server:
         thread.start()
 
     def _shut_down(self) -> None:
+        if self._plug is not None:
+            self._plug.detach()
         with contextlib.suppress(OSError):
             if self._path.stat().st_ino == self._inode:
                 self._path.unlink()
@@ -185,14 +212,9 @@ class Server:
     def _command(
         self, connection: socket.socket, command: Command, sequence: int, generation: int
     ) -> None:
-        with self._lock:
-            self._commands += 1
-            reply = None
-            if generation == self._generation:
-                with contextlib.suppress(DriveLost):
-                    reply = self._drive.execute(command)
-            if self._trace is not None:
-                self._trace.note(command, reply)
+        reply = None
+        with contextlib.suppress(DriveLost):
+            reply = self.execute(command, generation)
         # Sent without the lock: a client that does not read keeps nobody waiting.
         if reply is None:
             send_parts(connection, pack_answer(Kind.LOST, sequence))
@@ -217,6 +239,13 @@ class Server:
         if verb == "unplug":
             self._generation += 1
             drive.unplug()  # without the lock: it ends a command that hangs
+            if self._plug is not None:
+                self._plug.pull()
+        elif verb == "replug":
+            with self._lock:
+                drive.replug()
+            if self._plug is not None:
+                self._plug.push()
         elif verb == "quit":
             self.stop()
         elif verb in ("insert", "place"):
@@ -235,8 +264,6 @@ class Server:
             return self._drive.press_eject()
         elif verb == "close-tray":
             self._drive.close_tray()
-        elif verb == "replug":
-            self._drive.replug()
         else:
             raise NotAvailable(f"A virtual drive has no {verb!r}.")
         return False
@@ -272,4 +299,5 @@ class Server:
             commands=self._commands,
             max_transfer=self._drive.max_transfer,
             moved=moved,
+            node=self._plug.node if self._plug is not None else "",
         )
