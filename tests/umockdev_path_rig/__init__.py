@@ -26,16 +26,27 @@ def beside_the_drive(
 
     Skips (in CI: fails) where umockdev or its Python binding is missing.
     """
+    ours = (sys.executable, "-m", *map(str, module_and_arguments))
+    return program_beside_the_drive(socket, *ours, environment=environment)
+
+
+def program_beside_the_drive(
+    socket: Path,
+    *command: str,
+    folder: Path | None = None,
+    environment: dict[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run any program there, in `folder`; it may take /dev/sg0 for the same drive."""
     wrapper = judge("umockdev-run").replace("umockdev-run", "umockdev-wrapper")
     probe = [str(_SYSTEM_PYTHON), "-c", _HAS_UMOCKDEV]
     if subprocess.run(probe, capture_output=True, check=False).returncode:
         missing("no umockdev for /usr/bin/python3 (gir1.2-umockdev-1.0, python3-gi)")
-    ours = [sys.executable, "-m", *map(str, module_and_arguments)]
     return subprocess.run(
-        [wrapper, str(_SYSTEM_PYTHON), str(_FOLDER / "serve.py"), str(socket), *ours],
+        [wrapper, str(_SYSTEM_PYTHON), str(_FOLDER / "serve.py"), str(socket), *command],
         capture_output=True,
         text=True,
         timeout=90,
         check=False,
+        cwd=folder,
         env={**(environment or os.environ), "PYTHONPATH": str(_FOLDER.parents[1])},
     )

@@ -18,6 +18,9 @@ gi.require_version("UMockdev", "1.0")
 from gi.repository import GLib, UMockdev  # noqa: E402
 
 SG_IO = 0x2285
+# What programs ask an sg node before: SG_GET_RESERVED_SIZE and SG_GET_VERSION_NUM, with answers;
+# SG_SET_RESERVED_SIZE.
+SG_ANSWERS = {0x2272: 128 * 1024, 0x2282: 30536, 0x2275: None}
 HEADER = 88  # struct sg_io_hdr of <scsi/sg.h>
 REQUEST = struct.Struct("!BBBxIIId16s")
 REPLY = struct.Struct("!BBBBIId18s")
@@ -63,7 +66,14 @@ class Bridge(UMockdev.IoctlBase):
 
     def do_handle_ioctl(self, client):
         """One ioctl, as the kernel would answer it."""
-        if client.get_property("request") != SG_IO:
+        request = client.get_property("request")
+        if request in SG_ANSWERS:
+            if SG_ANSWERS[request] is not None:
+                number = struct.pack("<i", SG_ANSWERS[request])
+                client.get_property("arg").resolve(0, len(number)).update(0, number)
+            client.complete(0, 0)
+            return True
+        if request != SG_IO:
             client.complete(-1, errno.ENOTTY)
             return True
         arg = client.get_property("arg").resolve(0, HEADER)
