@@ -6,15 +6,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from imagerd.base.errors import BadInput
+from imagerd.cli.verbs.virtual import command
+from imagerd.daemon.protocol import VirtualAdd, VirtualInsert, VirtualView
+from imagerd.daemon.rig import Rig
 from imagerd.devices.mmc_config import Profile
+from imagerd.devices.virtual.client import SocketTransport
+from imagerd.devices.virtual.host import spawn_host
 from imagerd.devices.virtual.profile import DriveProfile
 from imagerd.devices.virtual.recordable import RECORDABLE
 from imagerd.devices.virtual.target import VirtualDrive
 from imagerd.disc.layout import Medium, TrackMode, single_track
 from tests.drives import drive_with as optical_drive_with
 from tests.sources import MemorySource, audio, data, memory_blocks, memory_disc
+from tests.toolkit_images import write_cue
 from tests.virtual_commands import data_of, poll, send, sense_of, tell
 
 
@@ -270,25 +277,47 @@ def test_the_pointer_of_a_second_session_leads_to_the_lead_in_of_the_groove() ->
         assert next(row for row in rows if row[3] == 0xC0)[8] == minute
 
 
-def test_a_host_puts_in_what_it_is_told(tmp_path: Path) -> None:
-    from imagerd.devices.virtual.client import SocketTransport
-    from imagerd.devices.virtual.host import spawn_host
+def sheet_in(folder: Path) -> Path:
+    return write_cue(folder, memory_disc([audio(30)]))
 
-    (tmp_path / "a.bin").write_bytes(memory_disc([audio(30)]).raw[1].tobytes())
-    sheet = tmp_path / "a.cue"
-    sheet.write_text('FILE "a.bin" BINARY\n  TRACK 01 AUDIO\n    INDEX 01 00:00:00\n')
-    host = spawn_host(tmp_path / "d.sock", "d")
+
+def profile_at(socket: Path) -> int:
+    with SocketTransport(socket) as drive:
+        return data_of(drive, [0x46, 0, 0, 0, 0, 0, 0, 0, 8, 0])[7]
+
+
+def test_a_host_puts_in_what_it_is_told(tmp_path: Path) -> None:
+    socket, sheet = tmp_path / "d.sock", sheet_in(tmp_path)
+    host = spawn_host(socket, "d")
     try:
         with pytest.raises(BadInput, match="cannot be on a bd-r"):
             host.control.insert(sheet, medium="bd-r")
         host.control.insert(sheet, medium="cd-rw")
-        with SocketTransport(tmp_path / "d.sock") as drive:
-            assert data_of(drive, [0x46, 0, 0, 0, 0, 0, 0, 0, 8, 0])[7] == Profile.CD_RW
+        assert profile_at(socket) == Profile.CD_RW
         host.control.press_eject()
         host.control.take()
         host.control.place(sheet, medium="cd-r")
         host.control.close_tray()
-        with SocketTransport(tmp_path / "d.sock") as drive:
-            assert data_of(drive, [0x46, 0, 0, 0, 0, 0, 0, 0, 8, 0])[7] == Profile.CD_R
+        assert profile_at(socket) == Profile.CD_R
     finally:
         host.stop()
+
+
+def test_the_verb_and_the_daemon_pass_it_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig, sheet = Rig(tmp_path), sheet_in(tmp_path)
+
+    class Client:
+        def virtual_insert(self, name: str, wanted: VirtualInsert) -> VirtualView:
+            return rig.insert(name, wanted)
+
+    monkeypatch.setattr("imagerd.cli.verbs.virtual.connect", lambda socket: Client())
+    rig.add(VirtualAdd(name="demo"))
+    try:
+        words = ["insert", "demo", str(sheet), "--medium", "cd-r"]
+        done = CliRunner().invoke(command, words, catch_exceptions=False)
+        assert done.exit_code == 0
+        assert profile_at(tmp_path / "demo.sock") == Profile.CD_R
+    finally:
+        rig.close()

@@ -53,6 +53,14 @@ def test_a_stopped_drive_is_ready_and_the_next_reading_spins_it_up() -> None:
     assert send(drive, read_cd(300, 1)).seconds < 1
 
 
+def test_a_play_and_a_seek_spin_the_disc_up_too() -> None:
+    for cdb in ([0x45, 0, 0, 0, 0, 100, 0, 0, 100, 0], [0x2B, *[0] * 9]):
+        drive = drive_with(memory_disc([audio(600)]), spin_up=2.0)
+        tell(drive, STOP)
+        assert tell(drive, cdb).seconds > 1.9
+        assert tell(drive, cdb).seconds < 1
+
+
 def test_what_is_in_the_buffer_needs_no_spinning_disc() -> None:
     drive = spun()
     tell(drive, STOP)

@@ -95,7 +95,7 @@ def _play(drive: DriveState, start: int, count: int) -> Reply:
 
 def _begin(drive: DriveState, start: int, area: range, pace: int, *, fails: bool) -> Reply:
     drive.halt()
-    seconds = travel(drive, loaded_of(drive).disc, start, 0)
+    seconds = drive.spin_up() + travel(drive, loaded_of(drive).disc, start, 0)
     drive.head = start
     drive.player.play(start, area, after=seconds, pace=pace, fails=fails)
     return Reply(seconds=seconds)
