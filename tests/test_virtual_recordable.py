@@ -57,7 +57,7 @@ def features(drive: VirtualDrive) -> dict[int, tuple[bool, bytes]]:
 
 
 def source_for(name: str, layers: tuple[int, ...] = ()) -> MemorySource:
-    medium = RECORDABLE[name].medium
+    medium = RECORDABLE[name]
     if medium is Medium.CD:
         return two_sessions()
     return memory_blocks(1000, medium=medium, layers=layers)
@@ -95,8 +95,8 @@ def test_reading_features_are_current_and_nothing_claims_to_write(name: str) -> 
     found = features(drive)
     reads = {Medium.CD: 0x001E, Medium.DVD: 0x001F, Medium.BD: 0x0040}
     for medium, code in reads.items():
-        assert found[code][0] is (medium is RECORDABLE[name].medium)
-    assert found[0x001D][0] is (RECORDABLE[name].medium is Medium.CD)
+        assert found[code][0] is (medium is RECORDABLE[name])
+    assert found[0x001D][0] is (RECORDABLE[name] is Medium.CD)
     assert found[0x002A] == (name == "dvd+rw", bytes(4))
     assert found[0x002B] == (name == "dvd+r", bytes(4))
     writing = {0x0020, 0x0021, 0x0023, 0x002D, 0x002E, 0x002F, 0x0041}

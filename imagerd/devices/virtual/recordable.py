@@ -23,76 +23,44 @@ LEAD_IN: Final = Msf(97, 0, 0)
 _POSITION, _DISC_ID = 0x10, 0x20  # ADR of the PMA's entries, in the high nibble
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Recordable:
     """A kind of recordable disc. `room`: sectors of a whole one, which its lead-in tells.
 
     `profile` is the current profile (MMC-6, table 93), `book` the first byte of a DVD's physical
-    format information. `two_layers`: the kind that it is if the image has two layers.
+    format information.
     """
 
     name: str
     medium: Medium
+    layers: int
     profile: int
     room: int
-    rewritable: bool = False
     book: int = 0
-    two_layers: Recordable | None = None
+    rewritable: bool = False
 
 
-_DVD_R_DL: Final = Recordable(
-    name="dvd-r", medium=Medium.DVD, profile=0x15, room=4_171_712, book=0x26
-)
-_DVD_PLUS_R_DL: Final = Recordable(
-    name="dvd+r", medium=Medium.DVD, profile=0x2B, room=4_173_824, book=0xE1
-)
-_BD_R_DL: Final = Recordable(name="bd-r", medium=Medium.BD, profile=0x41, room=24_438_784)
-_BD_RE_DL: Final = Recordable(
-    name="bd-re", medium=Medium.BD, profile=0x43, room=24_438_784, rewritable=True
-)
 _KINDS: Final = (
-    Recordable(name="cd-r", medium=Medium.CD, profile=0x09, room=359_849),
-    Recordable(name="cd-rw", medium=Medium.CD, profile=0x0A, room=359_849, rewritable=True),
-    Recordable(
-        name="dvd-r",
-        medium=Medium.DVD,
-        profile=0x11,
-        room=2_298_496,
-        book=0x25,
-        two_layers=_DVD_R_DL,
-    ),
-    Recordable(
-        name="dvd-rw", medium=Medium.DVD, profile=0x14, room=2_298_496, rewritable=True, book=0x32
-    ),
-    Recordable(
-        name="dvd+r",
-        medium=Medium.DVD,
-        profile=0x1B,
-        room=2_295_104,
-        book=0xA1,
-        two_layers=_DVD_PLUS_R_DL,
-    ),
-    Recordable(
-        name="dvd+rw", medium=Medium.DVD, profile=0x1A, room=2_295_104, rewritable=True, book=0x92
-    ),
-    Recordable(name="bd-r", medium=Medium.BD, profile=0x41, room=12_219_392, two_layers=_BD_R_DL),
-    Recordable(
-        name="bd-re",
-        medium=Medium.BD,
-        profile=0x43,
-        room=12_219_392,
-        rewritable=True,
-        two_layers=_BD_RE_DL,
-    ),
+    Recordable("cd-r", Medium.CD, 1, 0x09, 359_849),
+    Recordable("cd-rw", Medium.CD, 1, 0x0A, 359_849, rewritable=True),
+    Recordable("dvd-r", Medium.DVD, 1, 0x11, 2_298_496, 0x25),
+    Recordable("dvd-r", Medium.DVD, 2, 0x15, 4_171_712, 0x26),
+    Recordable("dvd-rw", Medium.DVD, 1, 0x14, 2_298_496, 0x32, rewritable=True),
+    Recordable("dvd+r", Medium.DVD, 1, 0x1B, 2_295_104, 0xA1),
+    Recordable("dvd+r", Medium.DVD, 2, 0x2B, 4_173_824, 0xE1),
+    Recordable("dvd+rw", Medium.DVD, 1, 0x1A, 2_295_104, 0x92, rewritable=True),
+    Recordable("bd-r", Medium.BD, 1, 0x41, 12_219_392),
+    Recordable("bd-r", Medium.BD, 2, 0x41, 24_438_784),
+    Recordable("bd-re", Medium.BD, 1, 0x43, 12_219_392, rewritable=True),
+    Recordable("bd-re", Medium.BD, 2, 0x43, 24_438_784, rewritable=True),
 )
-RECORDABLE: Final[Mapping[str, Recordable]] = MappingProxyType({k.name: k for k in _KINDS})
+# The families of discs that each name belongs to.
+RECORDABLE: Final[Mapping[str, Medium]] = MappingProxyType({k.name: k.medium for k in _KINDS})
 
 
-def profiles_of(medium: Medium) -> tuple[int, ...]:
+def profiles_of(medium: Medium) -> frozenset[int]:
     """The profiles of all recordable discs of one family."""
-    kinds = [kind for kind in _KINDS if kind.medium is medium]
-    kinds += [kind.two_layers for kind in kinds if kind.two_layers is not None]
-    return tuple({kind.profile for kind in kinds})
+    return frozenset(kind.profile for kind in _KINDS if kind.medium is medium)
 
 
 def recordable(name: str, layout: Layout) -> Recordable | None:
@@ -102,16 +70,15 @@ def recordable(name: str, layout: Layout) -> Recordable | None:
     """
     if not name:
         return None
-    kind = RECORDABLE.get(name)
-    if kind is None:
+    if name not in RECORDABLE:
         known = ", ".join(RECORDABLE)
         raise BadInput(f"No recordable disc is called {name!r}; there are: {known}.")
-    if layout.layers:
-        kind = kind.two_layers
-    if kind is None or kind.medium is not layout.medium or len(layout.layers) > 1:
-        layers = f" of {len(layout.layers) + 1} layers" if layout.layers else ""
-        raise BadInput(f"An image of a {layout.medium.upper()}{layers} cannot be on a {name}.")
-    return kind
+    wanted = (name, layout.medium, len(layout.layers) + 1)
+    for kind in _KINDS:
+        if (kind.name, kind.medium, kind.layers) == wanted:
+            return kind
+    layers = f" of {wanted[2]} layers" if layout.layers else ""
+    raise BadInput(f"An image of a {layout.medium.upper()}{layers} cannot be on a {name}.")
 
 
 def disc_id(layout: Layout) -> int:

@@ -64,8 +64,9 @@ def physical_format(disc: Disc) -> bytes:
     if layout.layers:
         body[2] |= 0x20 | 0x10
         layer0_end = _DVD_START + layout.layers[0] - 1
+        # Layer 1 is no longer than layer 0. It runs back from outside; its sector numbers are the
+        # inverted ones below them.
         sectors = min(sectors, max(2 * layout.layers[0], layout.end))
-        # Layer 1 runs back from outside; its sector numbers are the inverted ones below them.
         end = (layer0_end ^ 0xFFFFFF) + (sectors - layout.layers[0]) - 1
     body[5:8] = _DVD_START.to_bytes(3, "big")
     body[9:12] = end.to_bytes(3, "big")
