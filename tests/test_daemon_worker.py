@@ -14,10 +14,10 @@ import pytest
 from imagerd.archive.stages import Stop
 from imagerd.base.config import Config, parse_config
 from imagerd.base.errors import BadInput, NotAvailable
-from imagerd.daemon import worker
+from imagerd.daemon import one_disc
 from imagerd.daemon.handover import pack_config, unpack_config
+from imagerd.daemon.one_disc import open_patiently
 from imagerd.daemon.protocol import WorkerReport
-from imagerd.daemon.worker import open_patiently
 from imagerd.devices.scsi import Transport
 from imagerd.devices.virtual.target import VirtualDrive
 from tests.station import station
@@ -43,7 +43,7 @@ class Busy:
 
 
 def _open(monkeypatch: pytest.MonkeyPatch, busy: Busy, stop: Stop = Stop.NO) -> Transport:
-    monkeypatch.setattr(worker, "open_transport", busy.open)
+    monkeypatch.setattr(one_disc, "open_transport", busy.open)
     return open_patiently("/dev/sr0", lambda: stop, busy.sleep)
 
 
@@ -121,3 +121,13 @@ def test_a_job_that_another_process_works_on_cannot_be_cancelled_by_the_daemon()
         assert by_hand.wait(60) == 0
         settled(here, "done")
         here.tidy()
+
+
+def test_what_a_worker_imports_is_no_business_of_the_collector() -> None:
+    program = """
+import gc
+from imagerd.daemon.worker import main
+assert main(["--drive", "virtual:/nowhere", "--config", "/nowhere"]) == 2
+assert gc.isenabled() and gc.get_freeze_count() > 10_000
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, stderr=subprocess.DEVNULL)

@@ -12,114 +12,25 @@ daemon that started it dies, it stops as for SIGTERM.
 from __future__ import annotations
 
 import argparse
-import ctypes
-import errno
-import signal
-import sys
-import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+import gc
+from collections.abc import Sequence
 from pathlib import Path
-
-import msgspec
-
-from imagerd.archive.eject import eject_by_policy
-from imagerd.archive.run import archive_disc
-from imagerd.archive.stages import Control, Outcome, Stage, Stop, follow
-from imagerd.archive.watchful import Signals
-from imagerd.archive.world import Order, World
-from imagerd.base.config import Config, load_config
-from imagerd.base.errors import ImagerdError, MediumError, NotAvailable, OperatorError
-from imagerd.catalog.catalog import Catalog
-from imagerd.catalog.records import JobState
-from imagerd.daemon.handover import unpack_config
-from imagerd.daemon.protocol import JobProgress, WorkerReport
-from imagerd.daemon.rate import Rate
-from imagerd.daemon.reports import ended_report
-from imagerd.devices.drive import OpticalDrive
-from imagerd.devices.scsi import Transport
-from imagerd.devices.transport import open_transport
-
-_PR_SET_PDEATHSIG = 1
-_REPORT_SECONDS = 0.2
-_PATIENCE = 60.0  # seconds for another to let go of the drive
-_BUSY_SECONDS = 0.25
-_HANDED_OVER = Path("-")
-
-
-class Reporter:
-    """Prints reports; a listener that is gone counts as a wish to stop."""
-
-    def __init__(self) -> None:
-        self._rate = Rate()
-        self._job: str | None = None
-        self._last = 0.0
-        self._state: JobState | None = None
-
-    def show(self, stage: Stage) -> None:
-        """Report a stage, not too often; a change of state always."""
-        now = time.monotonic()
-        changed = stage.state is not self._state or stage.job != self._job
-        if not changed and now - self._last < _REPORT_SECONDS:
-            return
-        claimed = stage.job != self._job
-        self._last, self._state, self._job = now, stage.state, stage.job
-        self.say(
-            WorkerReport(
-                kind="claimed" if claimed else "progress",
-                job=stage.job,
-                name=stage.name,
-                medium=stage.medium,
-                state=stage.state.value if stage.state is not None else "",
-                progress=self._progress(stage),
-            )
-        )
-
-    def _progress(self, stage: Stage) -> JobProgress:
-        progress = stage.progress
-        rate, eta = self._rate.of(f"{stage.state} {progress.unit}", progress.done, progress.total)
-        size = 2352 if stage.medium == "cd" else 2048
-        return JobProgress(
-            stage=stage.state.value if stage.state is not None else "",
-            what=progress.what,
-            done=progress.done,
-            total=progress.total,
-            unit=progress.unit,
-            rate=rate * (size if progress.unit == "sectors" else 1),
-            eta=eta,
-            bad=stage.bad,
-            suspect=stage.suspect,
-            budget_left=stage.budget_left,
-        )
-
-    def say(self, report: WorkerReport) -> None:
-        """One line."""
-        try:
-            sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
-            sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            signal.raise_signal(signal.SIGTERM)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Work; returns the exit code of the outcome."""
+    """Work; returns the exit code of the outcome.
+
+    What is imported stays to the end: a collector that goes through it, while it is loaded and once
+    more when the process ends, would take a fifth of the time that a worker costs.
+    """
     options = _arguments(arguments)
-    try:
-        config = _config(options.config)
-    except ImagerdError as error:
-        sys.stderr.write(f"{error}\n")
-        return int(error.exit_code)
-    signals = Signals(config)
-    signals.install()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # our daemon died
-    reporter = Reporter()
-    ejected = False
-    try:
-        outcome, ejected = _archive(options, config, signals, reporter)
-    except (MediumError, OperatorError) as error:
-        outcome = Outcome(JobState.FAILED, str(error), exit_code=error.exit_code)
-    reporter.say(ended_report(outcome, ejected=ejected))
-    return int(outcome.exit_code)
+    gc.disable()
+    from imagerd.archive.world import Order
+    from imagerd.daemon.one_disc import work
+
+    gc.freeze()
+    gc.enable()
+    return work(options.drive, options.config, Order(options.job, options.again))
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -129,55 +40,6 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--job")
     parser.add_argument("--again", action="store_true")
     return parser.parse_args(arguments)
-
-
-def _config(file: Path | None) -> Config:
-    if file == _HANDED_OVER:
-        return unpack_config(sys.stdin.buffer.read())
-    return load_config(file)
-
-
-def open_patiently(
-    address: str, stop: Callable[[], Stop], sleep: Callable[[float], None] = time.sleep
-) -> Transport:
-    """Open the drive for us alone, as soon as nobody else has it for itself.
-
-    udev looks at every new disc in that way for a moment, and a worker that has lost its daemon may
-    still be writing its checkpoint. Raises what `open_transport` raises.
-    """
-    waited = 0.0
-    while True:
-        try:
-            return open_transport(address)
-        except NotAvailable as error:
-            busy = isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EBUSY
-            if not busy or waited >= _PATIENCE or stop() is not Stop.NO:
-                raise
-        sleep(_BUSY_SECONDS)
-        waited += _BUSY_SECONDS
-
-
-def _archive(
-    options: argparse.Namespace, config: Config, signals: Signals, reporter: Reporter
-) -> tuple[Outcome, bool]:
-    """How it ended, and whether the tray was opened then."""
-    order = Order(options.job, options.again)
-    with (
-        Catalog.open(config.catalog.url) as catalog,
-        closing(OpticalDrive(open_patiently(options.drive, signals.stop))) as drive,
-    ):
-        who = drive.identity
-        reporter.say(
-            WorkerReport(
-                kind="drive", model=f"{who.vendor} {who.product}".strip(), serial=who.serial
-            )
-        )
-        world = World(config, catalog)
-        if not world.settings(who).enabled:  # the daemon may not know the drive's serial number yet
-            raise NotAvailable(f"{who.vendor} {who.product} is switched off in the configuration.")
-        way = archive_disc(drive, world, order, Control(signals.stop))
-        outcome = follow(way, reporter.show)
-        return outcome, eject_by_policy(drive, config.policy.eject, outcome)
 
 
 if __name__ == "__main__":
