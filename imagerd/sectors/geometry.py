@@ -59,11 +59,13 @@ def as_raw(raw: Bytes2D) -> Bytes2D:
 @cache
 def msf_table() -> Bytes2D:
     """(450000, 3) BCD minute, second, frame of every count of sectors below 100 minutes."""
-    frames = np.arange(_WRAP)
-    seconds, frame = np.divmod(frames, 75)
-    minute, second = np.divmod(seconds, 60)
-    parts = np.stack((minute, second, frame), axis=1)
-    table: Bytes2D = (parts // 10 << 4 | parts % 10).astype(np.uint8)
+    bcd = np.arange(100)
+    bcd = (bcd // 10 << 4 | bcd % 10).astype(np.uint8)
+    parts: Bytes2D = np.empty((100, 60, 75, 3), np.uint8)
+    parts[..., 0] = bcd[:, None, None]
+    parts[..., 1] = bcd[:60, None]
+    parts[..., 2] = bcd[:75]
+    table = parts.reshape(_WRAP, 3)
     table.flags.writeable = False
     return table
 
