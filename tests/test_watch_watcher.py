@@ -15,7 +15,7 @@ import pytest
 
 from imagerd.base.progress import run as finish
 from imagerd.devices.presence import DriveEvent, EventKind, Presence, Seen, Timing
-from imagerd.devices.sources import Source
+from imagerd.devices.sources import Source, virtual_source
 from imagerd.devices.udev_adapter import Uevent
 from imagerd.devices.virtual.host import spawn_host
 from imagerd.devices.watch import DriveWatcher, Udev
@@ -344,3 +344,13 @@ def test_a_virtual_drive_is_found_by_its_socket_and_watched(tmp_path: Path) -> N
             await heard.expect(OUT, REMOVED)
 
     run(story)
+
+
+@pytest.mark.parametrize(("wanted", "seconds"), [(0.1, 0.1), (10.0, 0.5)])
+def test_virtual_drives_are_looked_at_twice_a_second_or_more_often_if_wanted(
+    tmp_path: Path, wanted: float, seconds: float
+) -> None:
+    watcher = DriveWatcher(virtual=tmp_path, udev=Udev.NEVER, timing=Timing(poll=wanted))
+    *_, virtual = watcher._sources
+    assert (virtual.every, virtual.poll) == (seconds, seconds)
+    assert virtual_source(tmp_path).poll == 0.5

@@ -12,6 +12,8 @@ from imagerd.devices.drives import list_drives
 from imagerd.devices.transport import VIRTUAL
 from imagerd.devices.udev_adapter import list_optical
 
+_VIRTUAL = 0.5  # seconds between looks: they cost little
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -27,9 +29,13 @@ class Source:
     poll: float
 
 
-def virtual_source(folder: Path) -> Source:
-    """The virtual drives whose sockets are in `folder`; it need not exist."""
-    return Source("virtual", lambda: _sockets(folder), every=0.5, poll=0.5)
+def virtual_source(folder: Path, poll: float = _VIRTUAL) -> Source:
+    """The virtual drives whose sockets are in `folder`; it need not exist.
+
+    Nobody tells of them, so `poll` only makes the looks more frequent.
+    """
+    poll = min(poll, _VIRTUAL)
+    return Source("virtual", lambda: _sockets(folder), every=poll, poll=poll)
 
 
 def _sockets(folder: Path) -> list[str]:

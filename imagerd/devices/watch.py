@@ -189,7 +189,7 @@ class DriveWatcher:
     def _usual_sources(self, virtual: Path | None) -> list[Source]:
         slow = self._presences.timing.poll
         kernel = udev_source(slow) if self._uses_udev else sysfs_source()
-        return [kernel] if virtual is None else [kernel, virtual_source(virtual)]
+        return [kernel] if virtual is None else [kernel, virtual_source(virtual, slow)]
 
     def _list(self, now: float) -> None:
         """List the sources that are due."""
