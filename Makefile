@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench docs clean help
+.PHONY: demo test test-kernel lint bench docs clean help
 
 help:  ## the verbs of this file
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ demo: $(STAMP)  ## three discs into a running imagerd, with a virtual drive
 
 test: $(STAMP)  ## the whole test suite
 	$(BIN)/python -m pytest -n auto --dist worksteal tests
+
+test-kernel: $(STAMP)  ## in a real kernel under QEMU: a real /dev/srN, udev, systemd
+	$(BIN)/python -m tests.kernel
 
 lint: $(STAMP)  ## ruff, mypy --strict, the contract of the rooms
 	$(BIN)/ruff check .

@@ -84,6 +84,7 @@ class Tmr(ctypes.LittleEndianStructure):
         ("pad2", ctypes.c_uint16),
         ("cmd_cnt", ctypes.c_uint32),
         ("pad3", ctypes.c_uint64),
+        ("pad4", ctypes.c_uint64),
     )
 
 

@@ -13,12 +13,15 @@ from imagerd.cli.verbs.attach import Drives, node
 @click.argument("drive", required=False)
 @click.option("--all", "all_", is_flag=True, help="Detach every attached drive.")
 @click.option("--stale", is_flag=True, help="Clear away drives whose process was killed.")
+@click.option("--force", is_flag=True, help="Also while the disc is mounted.")
 @output_options
-def command(drive: str | None, all_: bool, stale: bool, as_json: bool, quiet: bool) -> None:
+def command(
+    drive: str | None, all_: bool, stale: bool, force: bool, as_json: bool, quiet: bool
+) -> None:
     """Take an attached DRIVE away.
 
     DRIVE is its name, its /dev/srN, or its image. As with a cable that is pulled, whoever reads
-    from it gets errors. Unmount its disc first.
+    from it gets errors.
 
     \b
     Examples:
@@ -34,7 +37,7 @@ def command(drive: str | None, all_: bool, stale: bool, as_json: bool, quiet: bo
     else:
         chosen = [one for one in attached.attached() if all_ or one.state is None]
     for one in chosen:
-        attached.detach(one)
+        attached.detach(one, force=force)
     output = Output("detach", as_json=as_json, quiet=quiet)
     output.tell(
         Drives(tuple(chosen)),

@@ -20,7 +20,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--faults", type=_FILE, help="A fault plan: what is the matter with this disc.")
 @click.option("--medium", default="", metavar="KIND", help="The recordable disc that it is.")
 @click.option("--empty", is_flag=True, help="Take the disc out, and close the tray over nothing.")
-@click.option("--force", is_flag=True, help="Also while a program has the disc in use.")
+@click.option("--force", is_flag=True, help="Also while the disc is mounted or read.")
 @click.option("--allow-outside", is_flag=True, help="The sheet may name files outside its folder.")
 @output_options
 def command(

@@ -102,12 +102,12 @@ class Server:
         in_kernel: bool = False,
     ) -> None:
         self._drive = drive
-        self._plug = Plug(name, self.execute) if in_kernel else None
         self._name = name
         self._listener = listener
         self._trace = trace
         self._path = Path(listener.getsockname())
         self._inode = self._path.stat().st_ino
+        self._plug = Plug(name, self.execute, self._path) if in_kernel else None
         self._lock = threading.Lock()  # the drive: held as long as a command takes
         self._registry = threading.Lock()  # the clients: held for an instant
         self._clients: dict[socket.socket, threading.Thread] = {}

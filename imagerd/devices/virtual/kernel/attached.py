@@ -22,6 +22,7 @@ from imagerd.base.errors import (
     DriveLost,
     NotAvailable,
 )
+from imagerd.devices.holders import mounted_at
 from imagerd.devices.virtual.client import VirtualControl
 from imagerd.devices.virtual.host import HostProcess, spawn_host
 from imagerd.devices.virtual.kernel.configfs import KernelDrive, kernel_drives, prepare
@@ -31,6 +32,7 @@ from imagerd.devices.virtual.protocol import HostState
 FOLDER: Final = Path("/run/imagerd-attached")
 _LONGEST_NAME: Final = 32
 _BUTTON: Final = 10.0  # seconds that the host has to open the tray when the button was pressed
+_HAND: Final = 3.0  # seconds that a hand takes: a host that looks every two sees the tray open
 _END: Final = 90.0
 
 
@@ -138,11 +140,16 @@ def find(what: str) -> Attached:
     raise NotAvailable(f"No attached drive is {what}; attached are: {known}.")
 
 
-def detach(one: Attached) -> None:
-    """Take the drive away, as if unplugged; whoever reads from it gets errors."""
+def detach(one: Attached, *, force: bool = False) -> None:
+    """Take the drive away, as if unplugged; with `force` also from those who read from it.
+
+    Raises `NotAvailable` if the disc is in use, or if the process does not end.
+    """
     if one.state is None:
         clear(one)
         return
+    if not force:
+        _refuse_if_mounted(one)
     with contextlib.suppress(DriveLost):
         one.control.quit()
     if not HostProcess(one.state.pid, one.control).wait(_END):
@@ -171,16 +178,27 @@ def swap(
     """Change the disc as a person does: press the button, change what lies there, close the tray.
 
     While the host has locked the tray the button is an event, to which udev answers by opening it;
-    if a program holds the disc it does not, and `NotAvailable` is raised. `force` uses the paper
-    clip. Without an image the drive is left closed and empty.
+    if a program holds the drive it does not, and `NotAvailable` is raised, as for a mounted disc.
+    `force` uses the paper clip. Without an image the drive is left closed and empty.
     """
     control = one.control
+    if not force:
+        _refuse_if_mounted(one)
     _open_tray(one, force=force)
     if control.state().image:
         control.take()
     if image is not None:
         control.place(image, faults, allow_outside=allow_outside, medium=medium)
     return Attached(one.name, control.close_tray())
+
+
+def _refuse_if_mounted(one: Attached) -> None:
+    # Else udev would open the tray all the same when the button is pressed.
+    node = one.control.state().node
+    if node and (places := mounted_at(Path(node))):
+        raise NotAvailable(
+            f"The disc in {node} is mounted at {places[0]}; unmount it first, or use --force."
+        )
 
 
 def _open_tray(one: Attached, *, force: bool) -> None:
@@ -190,13 +208,12 @@ def _open_tray(one: Attached, *, force: bool) -> None:
         return
     if force:
         control.remove()
-        return
-    if control.press_eject().moved or _until(lambda: control.state().tray_open, _BUTTON):
-        return
-    raise NotAvailable(
-        f"The tray of {state.node or one.name} stays locked: a program has the disc in use; "
-        "end it or unmount the disc, or use --force."
-    )
+    elif not control.press_eject().moved and not _until(lambda: control.state().tray_open, _BUTTON):
+        raise NotAvailable(
+            f"The tray of {state.node or one.name} stays locked: a program has the drive in use; "
+            "end it first, or use --force."
+        )
+    time.sleep(_HAND)
 
 
 def _until(holds: Callable[[], bool], seconds: float) -> bool:

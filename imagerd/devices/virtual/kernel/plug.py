@@ -9,6 +9,7 @@ import selectors
 import subprocess
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from imagerd.base.errors import DriveLost, NotAvailable
@@ -28,13 +29,15 @@ _ABORTED: Final = Reply(CHECK_CONDITION, sense=Sense(0x0B, 0x00, 0x00))
 class Plug:
     """Plugs a virtual drive into the kernel (`push`), pulls it out, and takes all away at the end.
 
-    `execute` carries out one command and raises `DriveLost` when the drive is not plugged in. A
-    command that the drive lets time out is answered when the kernel has given up on it.
+    `execute` carries out one command and raises `DriveLost` when the drive is not plugged in.
+    `socket` is where it is served as well, and what a killed process leaves behind. A command that
+    the drive lets time out is answered when the kernel has given up on it.
     """
 
-    def __init__(self, name: str, execute: Execute) -> None:
+    def __init__(self, name: str, execute: Execute, socket: Path) -> None:
         self._kernel = KernelDrive(name)
         self._execute = execute
+        self._socket = socket
         self._ring: Ring | None = None
         self._thread: threading.Thread | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
@@ -82,7 +85,7 @@ class Plug:
 
     def _begin(self) -> None:
         prepare()
-        self._watchdog = watchdog.start(self._kernel.name)
+        self._watchdog = watchdog.start(self._kernel.name, self._socket)
         self._ring = Ring.open(self._kernel.create())
         self._thread = threading.Thread(target=self._serve, args=(self._ring,), daemon=True)
         self._thread.start()

@@ -26,7 +26,7 @@ _REQUEST: Final = struct.Struct("=8xIII4xQ")  # pieces (data, bidi, dif), offset
 _PIECES: Final = 48
 _PIECE: Final = struct.Struct("=QQ")
 _ANSWER: Final = struct.Struct("=BBHI96s")  # status, pads, bytes read, sense
-_ABORT: Final = struct.Struct("=8xBBHI8x")  # what, pads, number of ids; the ids follow
+_ABORT: Final = struct.Struct("=8xBBHI16x")  # what, pads, number of ids; the ids follow
 _U32: Final = struct.Struct("=I")
 
 _VERSION: Final = 2

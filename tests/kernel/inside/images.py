@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The discs of the guest's tests, written once each into the guest's memory."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from imagerd.disc.layout import DiscType, Layout, SectorFormat, TrackMode
+from imagerd.sectors.convert import to_raw
+from tests.iso9660 import iso_image
+from tests.kernel.inside.machine import tell, write
+from tests.sources import MemorySource, TrackPlan, audio, data, lay_out, memory_disc
+
+FOLDER = Path("/srv/discs")
+
+DISCS: dict[str, MemorySource] = {
+    "mode1": memory_disc([data(600)], seed=11),
+    "xa": memory_disc([TrackPlan(TrackMode.MODE2, 600, form2=3)], disc_type=DiscType.XA, seed=12),
+    "mixed": memory_disc(
+        [data(500), audio(450, 150), audio(300, 33, isrc="QZIMG2600001")], seed=13
+    ),
+    "music": memory_disc(
+        [audio(400), audio(450, 150, isrc="QZIMG2600002"), audio(400, 75)],
+        mcn="4006381333931",
+        seed=14,
+    ),
+    "extra": memory_disc(
+        [audio(400), audio(350, 150), TrackPlan(TrackMode.MODE2, 400, session=2, form2=2)],
+        disc_type=DiscType.XA,
+        seed=15,
+    ),
+}
+
+
+@functools.cache
+def image_of(name: str) -> Path:
+    """The .cue of a disc of `DISCS`."""
+    return write(DISCS[name], FOLDER / f"{name}.cue")
+
+
+@functools.cache
+def blank(name: str, sectors: int) -> Path:
+    """An .iso with nothing in it but its size."""
+    path = FOLDER / f"{name}.iso"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.truncate(sectors * 2048)
+    return path
+
+
+@functools.cache
+def tree() -> Path:
+    """Files for a volume: texts and noise, in folders."""
+    root = FOLDER / "tree"
+    rng = np.random.default_rng(1)
+    for number in range(12):
+        path = root / f"folder {number % 3}" / f"File with a long name {number}.bin"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(rng.integers(0, 256, 40_000 * number + 1, np.uint8).tobytes())
+    return root
+
+
+@functools.cache
+def volume(label: str = "GUEST") -> Path:
+    """An .iso with ISO 9660, Rock Ridge and Joliet, made by another people's program."""
+    path = FOLDER / f"{label}.iso"
+    tell("genisoimage", "-quiet", "-r", "-J", "-V", label, "-o", path, tree())
+    return path
+
+
+@functools.cache
+def udf() -> Path:
+    """An .iso with UDF and ISO 9660."""
+    path = FOLDER / "udf.iso"
+    tell("genisoimage", "-quiet", "-udf", "-r", "-J", "-V", "BRIDGE", "-o", path, tree())
+    return path
+
+
+@functools.cache
+def game() -> tuple[Path, MemorySource]:
+    """A mixed disc whose data track is a volume: what a game is."""
+    files = {"README.TXT": b"hello\r\n", "GAME.BIN": bytes(range(256)) * 2000}
+    content = np.frombuffer(iso_image("GAME", files, pad_to=500), np.uint8).reshape(-1, 2048)
+    layout: Layout = lay_out([data(500), audio(450, 150), audio(300)])
+    rng = np.random.default_rng(3)
+    raw = {
+        track.number: rng.integers(0, 256, (track.end - track.start, 2352), np.uint8)
+        for track in layout.tracks
+    }
+    raw[1] = to_raw(content, SectorFormat.USER, TrackMode.MODE1, 0)
+    raw[2][:150] = 0
+    source = MemorySource(layout, raw)
+    return write(source, FOLDER / "game.cue"), source
+
+
+def plan(name: str, text: str) -> Path:
+    """A fault plan as a file."""
+    path = FOLDER / f"{name}.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
