@@ -36,7 +36,12 @@ def slow_station(policy: str = "", **more: str) -> Iterator[tuple[Station, HostP
 
 def settled(here: Station, *states: str) -> None:
     """Wait until the jobs are in these states, oldest first, and nobody is at work."""
-    here.until(lambda: here.states() == list(states) and not here.workers(), f"{states}")
+
+    def holds() -> bool:
+        resting = all(view.state != "working" for view in here.client.drives())
+        return resting and here.states() == list(states) and not here.workers()
+
+    here.until(holds, f"{states}")
 
 
 def test_a_drive_that_is_unplugged_pauses_the_job_and_plugged_in_again_goes_on() -> None:

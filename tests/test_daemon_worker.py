@@ -83,7 +83,9 @@ def test_a_configuration_comes_over_whole_but_for_the_loaders(tmp_path: Path) ->
         unpack_config(b"{")
 
 
-def test_a_worker_without_its_drive_says_so_in_a_report(tmp_path: Path) -> None:
+def test_a_worker_that_finds_its_drive_gone_says_so_and_that_it_be_looked_at_again(
+    tmp_path: Path,
+) -> None:
     address = f"virtual:{tmp_path / 'no.sock'}"
     done = subprocess.run(
         [sys.executable, "-m", "imagerd.daemon.worker", "--drive", address, "--config", "-"],
@@ -94,6 +96,7 @@ def test_a_worker_without_its_drive_says_so_in_a_report(tmp_path: Path) -> None:
     )
     report = msgspec.json.decode(done.stdout.splitlines()[-1], type=WorkerReport)
     assert (done.returncode, report.kind, report.state) == (3, "ended", "failed")
+    assert report.lost, "plugged in again before the watcher looks, its disc would not be noticed"
     assert "No virtual drive answers" in report.sentence
     assert done.stderr == b""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from imagerd.archive.stages import Outcome
 from imagerd.base.config import Eject
@@ -38,18 +39,33 @@ def locked_tray(drive: OpticalDrive) -> Iterator[None]:
 def eject_by_policy(drive: OpticalDrive, policy: Eject, outcome: Outcome) -> bool:
     """Open the tray if the policy says so for this outcome, or if the button was pressed.
 
-    Returns whether it opened. A disc whose job is still open stays in otherwise, and a drive that
-    does not obey is no failure of the job.
+    Returns whether it opened. A disc whose job is still open stays in otherwise, and so does one
+    that has taken the place of the job's. A drive that does not obey is no failure of the job.
     """
     if outcome.lost:
         return False
     try:
         if not _wanted(policy, outcome) and not _pressed(drive):
             return False
-        drive.eject()
+        drive.eject(only_known=True)
     except MediumError:
         return False
     return True
+
+
+def at_the_end(drive: OpticalDrive, policy: Eject, outcome: Outcome) -> tuple[Outcome, bool]:
+    """What becomes of the tray, as `eject_by_policy` has it.
+
+    Returns the outcome, `lost` if what is in the drive now is not the job's disc, and whether the
+    tray opened.
+    """
+    if eject_by_policy(drive, policy, outcome):
+        return outcome, True
+    try:
+        drive.status()  # what the drive has to say of its medium, it says now
+    except MediumError:
+        return replace(outcome, lost=True), False
+    return replace(outcome, lost=outcome.lost or not drive.holds_known), False
 
 
 def _wanted(policy: Eject, outcome: Outcome) -> bool:

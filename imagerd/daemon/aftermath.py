@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import closing
 
-from imagerd.archive.eject import eject_by_policy
+from imagerd.archive.eject import at_the_end
 from imagerd.archive.stages import Outcome
 from imagerd.archive.sweep import after_death, give_up
 from imagerd.archive.world import World
@@ -26,7 +26,8 @@ def survivors(world: World) -> Survivors:
         outcome = after_death(world, job)
         if outcome is None:
             return None
-        return ended_report(outcome, ejected=_ejected(world, address, outcome))
+        outcome, ejected = _at_the_end(world, address, outcome)
+        return ended_report(outcome, ejected=ejected)
 
     def left(job: str | None, state: JobState, sentence: str) -> WorkerReport:
         return ended_report(give_up(world, job, state, sentence), ejected=False)
@@ -40,9 +41,9 @@ def survivors(world: World) -> Survivors:
     return Survivors(ended_later, left_later)
 
 
-def _ejected(world: World, address: str, outcome: Outcome) -> bool:
+def _at_the_end(world: World, address: str, outcome: Outcome) -> tuple[Outcome, bool]:
     try:
         with closing(OpticalDrive(open_transport(address))) as drive:
-            return eject_by_policy(drive, world.config.policy.eject, outcome)
+            return at_the_end(drive, world.config.policy.eject, outcome)
     except ImagerdError:
-        return False
+        return outcome, False

@@ -14,13 +14,19 @@ from pathlib import Path
 
 import msgspec
 
-from imagerd.archive.eject import eject_by_policy
+from imagerd.archive.eject import at_the_end
 from imagerd.archive.run import archive_disc
 from imagerd.archive.stages import Control, Outcome, Stage, Stop, follow
 from imagerd.archive.watchful import Signals
 from imagerd.archive.world import Order, World
 from imagerd.base.config import Config, load_config
-from imagerd.base.errors import ImagerdError, MediumError, NotAvailable, OperatorError
+from imagerd.base.errors import (
+    DriveLost,
+    ImagerdError,
+    MediumError,
+    NotAvailable,
+    OperatorError,
+)
 from imagerd.catalog.catalog import Catalog
 from imagerd.catalog.records import JobState
 from imagerd.daemon.handover import unpack_config
@@ -110,7 +116,8 @@ def work(address: str, file: Path | None, order: Order) -> int:
     try:
         outcome, ejected = _archive(address, order, config, signals, reporter)
     except (MediumError, OperatorError) as error:
-        outcome = Outcome(JobState.FAILED, str(error), exit_code=error.exit_code)
+        lost = isinstance(error, DriveLost)  # it may be back before anybody looks
+        outcome = Outcome(JobState.FAILED, str(error), exit_code=error.exit_code, lost=lost)
     reporter.say(ended_report(outcome, ejected=ejected))
     return int(outcome.exit_code)
 
@@ -160,4 +167,4 @@ def _archive(
             raise NotAvailable(f"{who.vendor} {who.product} is switched off in the configuration.")
         way = archive_disc(drive, world, order, Control(signals.stop))
         outcome = follow(way, reporter.show)
-        return outcome, eject_by_policy(drive, config.policy.eject, outcome)
+        return at_the_end(drive, config.policy.eject, outcome)

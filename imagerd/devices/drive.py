@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from imagerd.base.errors import NoMedium, NotAvailable, UnreadableDisc, WrongDisc
+from imagerd.base.errors import NoMedium, NotAvailable, UnreadableDisc
 from imagerd.devices.features import NO_FEATURES, ReadFeatures, probe
 from imagerd.devices.identify import Identified, fingerprint, identify
 from imagerd.devices.link import CommandFailed, Link
@@ -46,6 +46,7 @@ from imagerd.disc.source import Sectors
 
 _OPTICAL = 5  # peripheral device type
 _PROBE_AGAIN = 100  # reads until features that nothing could be found out of are tried again
+_SPIN_UP = 10.0  # seconds that another disc may take until the drive tells of it
 _SETTLE = 60.0  # seconds that a drive may take to come back while a disc is read
 
 
@@ -78,6 +79,7 @@ class OpticalDrive:
         self._clock = clock
         self._identity: DriveIdentity | None = None
         self._disc: Identified | None = None
+        self._known = 0  # the generation of the medium that was last looked at
         self._reader: SectorReader | None = None
         self._features = NO_FEATURES
         self._unprobed, self._probe_after = 0, 1  # calls since it was tried, and until it is
@@ -95,6 +97,11 @@ class OpticalDrive:
     def media_generation(self) -> int:
         """Counts up when the medium was or may have been changed, as far as the drive told us."""
         return self.link.media_generation
+
+    @property
+    def holds_known(self) -> bool:
+        """Whether the medium is the one last looked at, as far as the drive told us."""
+        return self._known == self.media_generation
 
     @property
     def identity(self) -> DriveIdentity:
@@ -191,13 +198,17 @@ class OpticalDrive:
         """Lock or unlock the tray; returns whether the drive obeyed."""
         return self.link.execute(PreventAllow(locked).command()).ok
 
-    def eject(self) -> None:
+    def eject(self, *, only_known: bool = False) -> None:
         """Unlock (udev locks every disc that is inserted) and open the tray.
 
-        Raises `CommandFailed` if the drive does not.
+        `only_known`: raises `WrongDisc` if it holds another disc than the one that was last looked
+        at; that would come out unread. Raises `CommandFailed` if the drive does not obey.
         """
+        if only_known:
+            self.wait_ready(_SPIN_UP)  # another disc is announced when it is ready
         self.lock(False)
-        self._move(StartStop(start=False, load_eject=True), "open")
+        known = self._known if only_known else None
+        self._move(StartStop(start=False, load_eject=True), "open", known)
         self.link.medium_gone()
         self._disc = self._reader = None
 
@@ -205,8 +216,8 @@ class OpticalDrive:
         """Close the tray; slot and notebook drives cannot. Raises `CommandFailed`."""
         self._move(StartStop(start=True, load_eject=True), "close")
 
-    def _move(self, request: StartStop, verb: str) -> None:
-        reply = self.link.execute(request.command())
+    def _move(self, request: StartStop, verb: str, generation: int | None = None) -> None:
+        reply = self.link.execute(request.command(), generation)
         if not reply.ok:
             raise CommandFailed(
                 f"{self.address} did not {verb} its tray: {explain(reply)}.", reply.sense
@@ -237,6 +248,7 @@ class OpticalDrive:
                 break  # else the disc was changed while we looked
         self.link.doubtful = False
         self._disc = disc
+        self._known = disc.generation
         self._reader = SectorReader(
             self.link, disc.layout, self.probe_read_features, self._before, self._settle
         )
@@ -245,6 +257,7 @@ class OpticalDrive:
 
     def _require_ready(self, timeout: float) -> None:
         status = self.wait_ready(timeout)
+        self._known = self.media_generation
         if status in (DriveStatus.EMPTY, DriveStatus.TRAY_OPEN):
             state = "is empty" if status is DriveStatus.EMPTY else "has its tray open"
             raise NoMedium(f"{self.address} {state}; insert a disc.")
@@ -369,10 +382,7 @@ class OpticalDrive:
         if self._disc is not None and self.media_generation != self._disc.generation:
             if not self.link.holds_medium:
                 raise self._gone()
-            raise WrongDisc(
-                f"The disc in {self.address} was taken out or changed while it was being read;"
-                " put it back and try again."
-            )
+            self.link.require(self._disc.generation)
 
     def _gone(self) -> NoMedium:
         return NoMedium(f"The disc is gone from {self.address}; put it back and try again.")

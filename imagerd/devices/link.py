@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from imagerd.base.errors import DriveLost, MediumError, NoMedium, UnreadableDisc
+from imagerd.base.errors import DriveLost, MediumError, NoMedium, UnreadableDisc, WrongDisc
 from imagerd.devices.mmc import MmcCommand, ShortReply
 from imagerd.devices.scsi import DID_NO_CONNECT, Command, Reply, Sense, Transport
 from imagerd.devices.sense import NOT_READY, UNIT_ATTENTION, explain
@@ -53,14 +53,27 @@ class Link:
             self._notice(reply.sense)
         return reply
 
-    def execute(self, command: Command) -> Reply:
-        """One command, sent again after unit attentions."""
-        reply = self.send(command)
-        for _ in range(_ATTENTIONS):
+    def execute(self, command: Command, generation: int | None = None) -> Reply:
+        """One command, sent again after unit attentions.
+
+        With `generation` it is for that medium only: raises `WrongDisc` rather than send it when
+        the drive has told of another.
+        """
+        for _ in range(1 + _ATTENTIONS):
+            if generation is not None:
+                self.require(generation)
+            reply = self.send(command)
             if reply.ok or reply.sense is None or reply.sense.key != UNIT_ATTENTION:
                 break
-            reply = self.send(command)
         return reply
+
+    def require(self, generation: int) -> None:
+        """Raise `WrongDisc` if the medium is not that one any more."""
+        if self.media_generation != generation:
+            raise WrongDisc(
+                f"The disc in {self.transport.name} was taken out or changed while it was being"
+                " read; put it back and try again."
+            )
 
     def ask(self, request: MmcCommand[R]) -> R:
         """The reply to `request`.
