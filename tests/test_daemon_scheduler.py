@@ -116,3 +116,11 @@ def test_a_disc_that_came_out_ends_the_counting(works: Works) -> None:
     for job in "aaaabbbb":
         assert works.insert(*lost(job, 100))
         assert works.insert(done(job))
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_the_button_is_obeyed_when_the_job_rests_but_not_on_another_disc(
+    works: Works, is_lost: bool
+) -> None:
+    works.insert(WorkerReport(kind="ended", job="a", state="paused", lost=is_lost), pressed=True)
+    assert works.ejected == ([] if is_lost else [DRIVE])

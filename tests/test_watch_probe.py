@@ -78,6 +78,27 @@ def test_a_virtual_drive_is_seen_through_a_whole_life() -> None:
     drive.close()
 
 
+def test_a_press_of_the_button_is_about_the_disc_that_was_in_then() -> None:
+    drive = VirtualDrive()
+    drive.insert(disc())
+    look(drive, events=True)
+    drive.execute(PREVENT)
+    drive.press_eject()
+    drive.open_tray()  # as the job's end does, for whatever reason
+    assert look(drive, events=True) == NOTHING
+    drive.insert(disc())
+    drive.execute(PREVENT)
+    drive.press_eject()
+    drive.open_tray()
+    drive.insert(disc())
+    assert look(drive, events=True) == Presence(Seen.MEDIUM, new=True)
+    drive.execute(PREVENT)
+    drive.press_eject()
+    assert look(drive, events=True) == Presence(Seen.MEDIUM, eject_request=True)
+    drive.close()
+
+
+
 def test_a_swap_between_two_looks_is_told() -> None:
     drive = VirtualDrive()
     drive.insert(disc())

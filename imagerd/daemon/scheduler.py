@@ -220,8 +220,8 @@ class Scheduler:
 
     async def _afterwards(self, slot: Slot) -> None:
         """Open the tray if the button was pressed meanwhile; forget a drive that is gone."""
-        ejected = slot.last is not None and slot.last.ejected
-        if slot.eject_wanted and not slot.lost and not ejected:
+        gone = slot.last is not None and (slot.last.ejected or slot.last.lost)
+        if slot.eject_wanted and not slot.lost and not gone:
             await self._eject_quietly(slot)
         slot.eject_wanted = False
         if slot.lost:

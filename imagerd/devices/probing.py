@@ -16,6 +16,7 @@ _EVENTS = 8
 _TIMEOUT = 10.0
 _MEDIUM_CHANGED = 0x28
 _NEW = frozenset({MediaEventCode.NEW_MEDIA, MediaEventCode.CHANGED})
+_MOVED = _NEW | {MediaEventCode.REMOVAL}
 
 
 def probe_drive(address: str) -> Presence:
@@ -47,18 +48,27 @@ def look(transport: Transport, *, events: bool) -> Presence:
     Unit attentions and, with `events`, media events are read until there are none, so that the
     news of one insertion is never told twice. Raises `DriveLost`.
     """
-    new = button = False
+    new = False
+    told: list[int] = []
     reply = Reply()
     for _ in range(_ROUNDS):
         reply, changed = _unit_ready(transport)
         codes = _media_events(transport) if events else []
         new = new or changed or any(code in _NEW for code in codes)
-        button = button or MediaEventCode.EJECT_REQUEST in codes
+        told += codes
         if not codes:
             break
     if needs_start(reply):
         _execute(transport, StartStop(start=True, immediate=True).command())
-    return _presence(reply, new=new, button=button)
+    return _presence(reply, new=new, button=_is_pressed(told))
+
+
+def _is_pressed(told: list[int]) -> bool:
+    """Whether the button was pressed since the medium last moved: an earlier press has its due."""
+    button = False
+    for code in told:
+        button = code == MediaEventCode.EJECT_REQUEST or (button and code not in _MOVED)
+    return button
 
 
 def _unit_ready(transport: Transport) -> tuple[Reply, bool]:
