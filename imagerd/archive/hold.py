@@ -19,6 +19,8 @@ from imagerd.base.errors import NotAvailable
 
 _NAME = "claim"
 _LOOK_SECONDS = 0.1
+_GLANCE_SECONDS = 0.05  # for those that only ask whether somebody has it
+_GLANCE_PAUSE = 0.002
 
 
 class Hold:
@@ -61,11 +63,12 @@ def take_hold(
 
     It is waited for `seconds`, or until `stop` says so. Raises `NotAvailable`.
     """
-    end = time.monotonic() + seconds
+    began = time.monotonic()
     while (hold := _try(folder)) is None:
-        if time.monotonic() >= end or stop():
+        waited = time.monotonic() - began
+        if waited >= _GLANCE_SECONDS and (waited >= seconds or stop()):
             return None
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_GLANCE_PAUSE if waited < _GLANCE_SECONDS else _LOOK_SECONDS)
     return hold
 
 
@@ -76,7 +79,7 @@ def is_held(folder: Path) -> bool:
     except OSError:
         return False
     try:
-        return not _locked(fd)
+        return not _locked(fd, fcntl.LOCK_SH)  # whoever else only asks is not in the way
     finally:
         os.close(fd)
 
@@ -99,9 +102,9 @@ def _try(folder: Path) -> Hold | None:
         os.close(fd)  # it was cleared away between opening and locking
 
 
-def _locked(fd: int) -> bool:
+def _locked(fd: int, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
