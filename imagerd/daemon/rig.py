@@ -46,6 +46,7 @@ class Rig:
         with contextlib.suppress(DriveLost):
             VirtualControl(socket).state()
             raise AlreadyThere(f"There is a virtual drive {wanted.name} already.")
+        self._bury()
         self.folder.mkdir(parents=True, exist_ok=True)
         host = spawn_host(socket, wanted.name, profile=wanted.profile or "plain")
         self._ours[wanted.name] = host
@@ -73,6 +74,10 @@ class Rig:
         for host in self._ours.values():
             host.stop()
         self._ours.clear()
+
+    def _bury(self) -> None:
+        """Forget those that have ended by themselves; else they would stay zombies."""
+        self._ours = {name: host for name, host in self._ours.items() if not host.wait(0.0)}
 
     def _socket(self, name: str) -> Path:
         return self.folder / f"{name}.sock"
