@@ -14,6 +14,7 @@ from enum import Enum, IntEnum
 import numpy as np
 import numpy.typing as npt
 
+from imagerd.devices.virtual.layers import with_layers
 from imagerd.devices.virtual.profile import DriveProfile
 from imagerd.devices.virtual.recordable import Recordable
 from imagerd.disc.layout import DiscType, Layout, Medium, SectorFormat, Track, TrackMode
@@ -110,7 +111,7 @@ class Disc:
     def __init__(
         self, source: SectorSource, profile: DriveProfile, kind: Recordable | None = None
     ) -> None:
-        self.layout: Layout = source.layout
+        self.layout: Layout = with_layers(source.layout)
         self.kind = kind if profile.tells_recordable else None
         self.is_cd = self.layout.is_cd
         self._source: SectorSource = RawView(source) if self.is_cd else source
