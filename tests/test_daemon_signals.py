@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from imagerd.daemon.listener import listening
 from tests.iso9660 import write_iso
 from tests.killing import frozen
 from tests.station import Station, station
@@ -239,3 +241,12 @@ def test_the_log_is_about_discs_not_about_libraries() -> None:
         log = here.log.read_text()
         for word in ("alembic", "setup plugin", "Uvicorn", "server process", "Traceback"):
             assert word not in log
+
+
+def test_a_client_that_comes_before_the_api_accepts_waits_and_is_not_refused(
+    tmp_path: Path,
+) -> None:
+    """systemd starts what needs us as soon as we say READY."""
+    path = tmp_path / "d.sock"
+    with listening(path, None), socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))

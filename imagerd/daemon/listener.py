@@ -14,6 +14,7 @@ from pathlib import Path
 from imagerd.base.errors import NotAvailable
 
 _MODE = 0o660
+_BACKLOG = 128
 
 
 @contextlib.contextmanager
@@ -39,7 +40,7 @@ def sole_daemon(runtime: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def listening(path: Path, group: str | None) -> Iterator[socket.socket]:
-    """The bound socket, mode 0660, of `group` if one is given; gone afterwards.
+    """The listening socket, mode 0660, of `group` if one is given; gone afterwards.
 
     Call it with the lock held: what is at `path` then was left by a daemon that died.
     """
@@ -51,6 +52,7 @@ def listening(path: Path, group: str | None) -> Iterator[socket.socket]:
         path.chmod(_MODE)
         if group is not None:
             os.chown(path, -1, grp.getgrnam(group).gr_gid)
+        made.listen(_BACKLOG)  # whoever comes before the API accepts waits, and is not refused
     except KeyError:
         made.close()
         raise NotAvailable(f"There is no group {group} for the socket {path}.") from None
