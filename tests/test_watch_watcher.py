@@ -354,3 +354,28 @@ def test_virtual_drives_are_looked_at_twice_a_second_or_more_often_if_wanted(
     *_, virtual = watcher._sources
     assert (virtual.every, virtual.poll) == (seconds, seconds)
     assert virtual_source(tmp_path).poll == 0.5
+
+
+def test_another_interval_between_slow_looks_holds_for_drives_that_are_known(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        looks: list[str] = []
+        host = await asyncio.to_thread(spawn_host, tmp_path / "demo.sock", "demo")
+        watcher = DriveWatcher(
+            virtual=tmp_path,
+            udev=Udev.NEVER,
+            probe=lambda address: looks.append(address) or Presence(Seen.NONE),
+            timing=QUICK,
+        )
+        try:
+            async with watcher:
+                watcher.poll_every(0.02)
+                address = f"virtual:{tmp_path / 'demo.sock'}"
+                while looks.count(address) < 5:
+                    await asyncio.sleep(0.01)
+                assert watcher._presences._drives[address].poll == 0.02
+        finally:
+            await asyncio.to_thread(host.stop)
+
+    run(story)

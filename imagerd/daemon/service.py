@@ -140,6 +140,7 @@ class Service:
             _log.error("the configuration stays as it was: %s", error)
         else:
             self._config = config
+            self._watcher.poll_every(config.daemon.poll_seconds)
             self._scheduler.reconfigure(self._surroundings(config))
             _log.info("the configuration was read again")
         self._notifier.ready(self._sentence())

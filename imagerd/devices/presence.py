@@ -119,10 +119,12 @@ class Presences:
         for address in [known for known in self._drives if known not in addresses]:
             events += self._lose(address, self._drives.pop(address))
         for address, poll in addresses.items():
-            if address not in self._drives:
-                self._epoch += 1
-                generation = self._generations.get(address, 0)
-                self._drives[address] = _Drive(self._epoch, generation, poll, now)
+            if address in self._drives:
+                self._drives[address].poll = poll
+                continue
+            self._epoch += 1
+            generation = self._generations.get(address, 0)
+            self._drives[address] = _Drive(self._epoch, generation, poll, now)
         return tuple(events)
 
     def hint(self, address: str, now: float) -> None:

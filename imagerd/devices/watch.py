@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, Self
@@ -100,7 +101,9 @@ class DriveWatcher:
         """`sources` replaces the kernel's drives and the folder `virtual`, for tests."""
         self._presences = Presences(timing)
         self._uses_udev = udev is Udev.ALWAYS or (udev is Udev.AUTO and udev_is_running())
-        self._sources = sources if sources is not None else self._usual_sources(virtual)
+        self._virtual = virtual
+        self._given = sources
+        self._sources = self._all_sources()
         self._listings: dict[str, list[str]] = {}
         self._list_due = dict.fromkeys((source.name for source in self._sources), 0.0)
         self._probe = probe
@@ -184,12 +187,21 @@ class DriveWatcher:
         self._presences.hint(address, self._clock())
         self._wake.set()
 
+    def poll_every(self, seconds: float) -> None:
+        """From now on take the slow looks, which catch lost events, at this interval."""
+        self._presences.timing = replace(self._presences.timing, poll=seconds)
+        self._sources = self._all_sources()
+        self._presences.hint_all(self._clock())
+        self._list_now()
+
     # -- listing --------------------------------------------------------------------------
 
-    def _usual_sources(self, virtual: Path | None) -> list[Source]:
+    def _all_sources(self) -> Sequence[Source]:
+        if self._given is not None:
+            return self._given
         slow = self._presences.timing.poll
         kernel = udev_source(slow) if self._uses_udev else sysfs_source()
-        return [kernel] if virtual is None else [kernel, virtual_source(virtual, slow)]
+        return [kernel, *([] if self._virtual is None else [virtual_source(self._virtual, slow)])]
 
     def _list(self, now: float) -> None:
         """List the sources that are due."""
