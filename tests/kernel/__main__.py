@@ -24,7 +24,8 @@ def main() -> int:
     for package in ("imagerd", "tests"):  # the guest would do it twenty times slower
         compileall.compile_dir(ROOT / package, quiet=1)
     arguments = sys.argv[1:] or ["tests/kernel/inside"]
-    command = shlex.join([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments])
+    workers = ("-n", "2", "--dist", "loadgroup", "-p", "no:cacheprovider", "-v")
+    command = shlex.join([sys.executable, "-m", "pytest", *workers, *arguments])
     print(f"Linux {kernel.release} under QEMU, all emulated", flush=True)
     return run(kernel, RESULTS, command, timeout=TIMEOUT)
 

@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
+from imagerd.base.errors import ImagerdError
 from imagerd.cli.output import Output, output_options
 from imagerd.cli.verbs.attach import Drives, node
+
+if TYPE_CHECKING:
+    from imagerd.devices.virtual.kernel.attached import Attached
 
 
 @click.command("detach")
@@ -36,10 +42,19 @@ def command(
         chosen = [attached.find(drive)]
     else:
         chosen = [one for one in attached.attached() if all_ or one.state is None]
+    gone: list[Attached] = []
+    refused: ImagerdError | None = None
     for one in chosen:
-        attached.detach(one, force=force)
+        try:
+            attached.detach(one, force=force)
+        except ImagerdError as error:  # of one drive; the others can go all the same
+            refused = refused or error
+        else:
+            gone.append(one)
     output = Output("detach", as_json=as_json, quiet=quiet)
     output.tell(
-        Drives(tuple(chosen)),
-        lambda gone: [f"detached {one.name} ({node(one)})" for one in gone.drives],
+        Drives(tuple(gone)),
+        lambda them: [f"detached {one.name} ({node(one)})" for one in them.drives],
     )
+    if refused is not None:
+        raise refused

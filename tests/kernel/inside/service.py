@@ -43,6 +43,8 @@ attempts = 4
 enabled = false
 [drives."IMAGERD00001-second"]
 enabled = false
+[drives."IMAGERD00001-third"]
+enabled = false
 """
 
 

@@ -12,6 +12,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,9 +25,12 @@ from imagerd.base.errors import (
 )
 from imagerd.devices.holders import mounted_at
 from imagerd.devices.virtual.client import VirtualControl
+from imagerd.devices.virtual.faults import FaultPlan
 from imagerd.devices.virtual.host import HostProcess, spawn_host
 from imagerd.devices.virtual.kernel.configfs import KernelDrive, kernel_drives, prepare
 from imagerd.devices.virtual.protocol import HostState
+from imagerd.devices.virtual.recordable import recordable
+from imagerd.formats import open_image
 
 # Not in /run/imagerd, which goes when the service stops.
 FOLDER: Final = Path("/run/imagerd-attached")
@@ -179,9 +183,15 @@ def swap(
 
     While the host has locked the tray the button is an event, to which udev answers by opening it;
     if a program holds the drive it does not, and `NotAvailable` is raised, as for a mounted disc.
-    `force` uses the paper clip. Without an image the drive is left closed and empty.
+    `force` uses the paper clip. Without an image the drive is left closed and empty. An image or
+    a plan that cannot be used is refused before anything is done.
     """
     control = one.control
+    if image is not None:
+        with closing(open_image(image, allow_outside=allow_outside)) as opened:
+            recordable(medium, opened.layout)
+    if faults is not None:
+        FaultPlan.load(faults)
     if not force:
         _refuse_if_mounted(one)
     _open_tray(one, force=force)

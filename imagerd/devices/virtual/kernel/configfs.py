@@ -40,7 +40,7 @@ def prepare() -> None:
         if not _load(module):
             raise NotAvailable(
                 f"The kernel {os.uname().release} has no module {module}; boot one that has it: "
-                "Debian's linux-image-amd64 does, its cloud kernels and most containers do not."
+                "Debian's linux-image-amd64 does; kernels of clouds and containers often do not."
             )
     if not _CONFIGFS.is_dir() or not os.path.ismount(_CONFIGFS):
         raise NotAvailable(
