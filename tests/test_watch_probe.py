@@ -98,7 +98,6 @@ def test_a_press_of_the_button_is_about_the_disc_that_was_in_then() -> None:
     drive.close()
 
 
-
 def test_a_swap_between_two_looks_is_told() -> None:
     drive = VirtualDrive()
     drive.insert(disc())
