@@ -420,6 +420,18 @@ def test_a_killed_host_leaves_a_stale_socket_that_the_next_one_takes(
     assert not (folder / "p.sock").exists()
 
 
+def test_a_host_whose_parent_has_not_asked_how_it_ended_has_ended_all_the_same() -> None:
+    script = "true & echo $!; exec sleep 30"  # sleep never waits for its child
+    with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+        try:
+            assert parent.stdout is not None
+            pid = int(parent.stdout.readline())
+            assert HostProcess(pid, VirtualControl("/nowhere")).wait(5.0)
+            assert Path(f"/proc/{pid}").exists()
+        finally:
+            parent.kill()
+
+
 def test_a_host_that_cannot_start_says_why(folder: Path, host: HostProcess) -> None:
     with pytest.raises(NotAvailable, match="Another virtual drive"):
         spawn_host(folder / "p.sock", "second")
