@@ -23,7 +23,9 @@ def main() -> int:
         return 1 if os.environ.get("CI") == "true" else 0
     for package in ("imagerd", "tests"):  # the guest would do it twenty times slower
         compileall.compile_dir(ROOT / package, quiet=1)
-    arguments = sys.argv[1:] or ["tests/kernel/inside"]
+    arguments = sys.argv[1:]
+    if not any("tests/kernel/inside" in argument for argument in arguments):
+        arguments.append("tests/kernel/inside")
     workers = ("-n", "2", "--dist", "loadgroup", "-p", "no:cacheprovider", "-v")
     command = shlex.join([sys.executable, "-m", "pytest", *workers, *arguments])
     print(f"Linux {kernel.release} under QEMU, all emulated", flush=True)

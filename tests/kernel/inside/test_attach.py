@@ -201,6 +201,21 @@ def test_a_command_that_the_drive_never_answers_is_aborted_and_the_drive_lives_o
         assert again.data == bytes(2048)
 
 
+def test_a_drive_is_detached_while_a_command_hangs() -> None:
+    faults = plan("mute", "[[drive]]\nwhat = 'timeout'\nlba = 100\n")
+    with drive(blank("quiet", 3000), faults=faults) as one:
+        reader = subprocess.Popen(
+            ["dd", f"if={one.node}", "of=/dev/null", "bs=2048", "skip=100", "iflag=direct"],
+            stderr=subprocess.PIPE,
+        )
+        time.sleep(1)
+        attached.detach(one.one)
+        gone()
+        assert reader.wait(60) == 1
+        assert reader.stderr is not None
+        reader.stderr.close()
+
+
 def test_a_drive_that_a_plan_unplugs_is_gone_for_the_kernel_and_comes_back() -> None:
     faults = plan("unplug", "[[drive]]\nwhat = 'lost'\nlba = 100\n")
     with drive(blank("cable", 3000), faults=faults) as one:

@@ -25,6 +25,7 @@ from tests.sources import data, memory_blocks, memory_disc
 
 DVD = memory_blocks(4000, layers=(2000,), seed=3)
 SINGLE_LAYER = 4_700_000_000 // 2048
+GOOD = {RangeState.READ, RangeState.PROVEN}  # with a story all the same
 BD_SECTORS = 25_025_314_816 // 2048
 
 
@@ -76,7 +77,7 @@ def test_a_disc_put_in_becomes_an_image_that_is_that_disc(
     image, ranges = service.image_of(job)
     assert image.format == "cue"
     assert_same_disc(Path(image.path), DISCS[name], as_read(DISCS[name].layout))
-    assert {entry.state for entry in ranges} <= {RangeState.READ, RangeState.PROVEN}, ranges
+    assert {entry.state for entry in ranges} <= GOOD, ranges
 
 
 def test_a_dvd_of_two_layers_is_archived_whole(service: Service, station: Drive) -> None:
@@ -99,6 +100,7 @@ def test_every_bad_sector_of_the_plan_is_in_the_account_and_no_other(
     job = archive(service, station, write(source, Path("/srv/discs/scratched.cue")), faults)
     assert job.state == "partial", (job, service.log())
     image, ranges = service.image_of(job)
+    ranges = tuple(entry for entry in ranges if entry.state not in GOOD)
     bad = {lba for entry in ranges for lba in range(entry.lba, entry.end)}
     assert bad == {100, 250, 699, *range(400, 409)}
     assert {entry.sense for entry in ranges if entry.lba == 100} == {"03/11/05"}
@@ -110,7 +112,7 @@ def test_every_bad_sector_of_the_plan_is_in_the_account_and_no_other(
 def test_the_button_pressed_at_work_loses_nothing_and_the_tray_opens_afterwards(
     service: Service, station: Drive
 ) -> None:
-    source = memory_disc([data(9000)], seed=22)
+    source = memory_disc([data(6000)], seed=22)
     path = write(source, Path("/srv/discs/button.cue"))
     known = {job.id for job in service.jobs()}
     station.swap(path)
@@ -132,7 +134,7 @@ def _reading(service: Service) -> bool:
 def test_a_drive_unplugged_in_mid_read_pauses_the_job_which_goes_on_under_another_node(
     service: Service, station: Drive
 ) -> None:
-    source = memory_disc([data(9000)], seed=23)
+    source = memory_disc([data(6000)], seed=23)
     path = write(source, Path("/srv/discs/cable.cue"))
     known = {job.id for job in service.jobs()}
     before = station.node
@@ -168,7 +170,7 @@ def taken(node: str) -> Iterator[None]:
 def test_a_drive_detached_in_mid_read_is_lost_and_resumes_when_it_is_attached_again(
     service: Service,
 ) -> None:
-    source = memory_disc([data(9000)], seed=24)
+    source = memory_disc([data(6000)], seed=24)
     path = write(source, Path("/srv/discs/detach.cue"))
     known = {job.id for job in service.jobs()}
     with drive(path, "travel"):

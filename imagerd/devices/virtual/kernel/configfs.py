@@ -39,8 +39,8 @@ def prepare() -> None:
     for module in MODULES:
         if not _load(module):
             raise NotAvailable(
-                f"The kernel {os.uname().release} has no module {module}; boot one that has it: "
-                "Debian's linux-image-amd64 does; kernels of clouds and containers often do not."
+                f"The kernel {os.uname().release} has no module {module}; boot one that has it, as "
+                "Debian's linux-image-amd64 has (those of clouds and containers often have not)."
             )
     if not _CONFIGFS.is_dir() or not os.path.ismount(_CONFIGFS):
         raise NotAvailable(

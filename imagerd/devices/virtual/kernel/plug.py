@@ -9,10 +9,11 @@ import selectors
 import subprocess
 import threading
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Final
 
-from imagerd.base.errors import DriveLost, NotAvailable
+from imagerd.base.errors import DriveLost, ExitCode, NotAvailable
 from imagerd.devices.scsi import CHECK_CONDITION, Command, Direction, Reply, Sense
 from imagerd.devices.virtual.kernel import watchdog
 from imagerd.devices.virtual.kernel.configfs import KernelDrive, prepare
@@ -23,6 +24,7 @@ Execute = Callable[[Command], Reply]
 # What TCMU does not tell: which commands bring data with them. All others of ours fetch some.
 _SENDS: Final = frozenset({0x04, 0x15, 0x2A, 0x3B, 0x4C, 0x55, 0xA3, 0xAA, 0xB6, 0xBF})
 _GONE: Final = Reply(CHECK_CONDITION, sense=Sense(0x0B, 0x08, 0x00))  # communication failure
+_STOP, _LET_GO = b"x", b"h"
 _ABORTED: Final = Reply(CHECK_CONDITION, sense=Sense(0x0B, 0x00, 0x00))
 
 
@@ -42,7 +44,8 @@ class Plug:
         self._thread: threading.Thread | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._held: dict[int, Request] = {}
-        self._stop_reader, self._stop_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._holding = True
+        self._told, self._tell = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._moving = threading.Lock()
 
     @property
@@ -58,6 +61,7 @@ class Plug:
         with self._moving:
             if self._ring is None:
                 self._begin()
+            self._holding = True
             try:
                 self._kernel.export()
             except BaseException:
@@ -67,15 +71,15 @@ class Plug:
     def pull(self) -> None:
         """The drive is gone for the kernel; it goes on in this process."""
         with self._moving:
-            self._kernel.unexport()
+            self._unexport()
 
     def detach(self) -> None:
         """Take the drive away, answering to the last. Idempotent."""
         with self._moving:
             if self._ring is None or self._thread is None:
                 return
-            self._kernel.unexport()
-            os.write(self._stop_writer, b"x")
+            self._unexport()
+            os.write(self._tell, _STOP)
             self._thread.join()
             self._ring.close()
             self._kernel.remove()
@@ -83,39 +87,60 @@ class Plug:
             if self._watchdog is not None:
                 self._watchdog.communicate()
 
+    def _unexport(self) -> None:
+        """Answer what was held back, or the kernel would wait for it, and pull the plug."""
+        self._holding = False
+        os.write(self._tell, _LET_GO)
+        self._kernel.unexport()
+
     def _begin(self) -> None:
         prepare()
         self._watchdog = watchdog.start(self._kernel.name, self._socket)
         self._ring = Ring.open(self._kernel.create())
-        self._thread = threading.Thread(target=self._serve, args=(self._ring,), daemon=True)
+        self._thread = threading.Thread(target=self._serve_or_end, args=(self._ring,), daemon=True)
         self._thread.start()
 
     # -- the thread -----------------------------------------------------------------------
 
+    def _serve_or_end(self, ring: Ring) -> None:
+        """A drive that nobody serves must not stay: if this fails, the watchdog takes it away."""
+        served = False
+        try:
+            self._serve(ring)
+            served = True
+        finally:
+            if not served:
+                os._exit(ExitCode.INTERNAL)
+
     def _serve(self, ring: Ring) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(ring, selectors.EVENT_READ)
-            selector.register(self._stop_reader, selectors.EVENT_READ)
+            selector.register(self._told, selectors.EVENT_READ)
             while True:
                 self._work(ring)
                 ready = {key.fd for key, _ in selector.select()}
                 if ring.fileno() in ready:
                     ring.wait()
-                elif self._stop_reader in ready:
-                    return
+                if self._told in ready:
+                    if _STOP in os.read(self._told, 64):
+                        return
+                    self._answer_held(ring, set(self._held))
 
     def _work(self, ring: Ring) -> None:
         for news in ring.requests():
             if isinstance(news, Aborted):
-                for number in news.ids & self._held.keys():
-                    ring.answer(self._held.pop(number), _ABORTED)
+                self._answer_held(ring, news.ids & self._held.keys())
                 continue
             reply = self._reply(ring, news)
-            if reply is None:
+            if reply is None and self._holding:
                 self._held[news.id] = news
             else:
-                ring.answer(news, reply)
+                ring.answer(news, reply or _ABORTED)
         ring.skip_idle()
+
+    def _answer_held(self, ring: Ring, numbers: AbstractSet[int]) -> None:
+        for number in numbers:
+            ring.answer(self._held.pop(number), _ABORTED)
 
     def _reply(self, ring: Ring, request: Request) -> Reply | None:
         """The drive's reply; None if it does not answer this one."""
@@ -136,6 +161,6 @@ class Plug:
         if self._moving.acquire(blocking=False):
             try:
                 with contextlib.suppress(NotAvailable):
-                    self._kernel.unexport()
+                    self._unexport()
             finally:
                 self._moving.release()
