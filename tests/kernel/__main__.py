@@ -12,6 +12,8 @@ from tests.kernel.guest import ROOT, NoGuest, find_kernel, run
 
 RESULTS = ROOT / "build" / "kernel"
 TIMEOUT = 1500.0
+INSIDE = "tests/kernel/inside"
+LANES = (("attach", "clients"), ("service", "cycles"))
 
 
 def main() -> int:
@@ -23,13 +25,29 @@ def main() -> int:
         return 1 if os.environ.get("CI") == "true" else 0
     for package in ("imagerd", "tests"):  # the guest would do it twenty times slower
         compileall.compile_dir(ROOT / package, quiet=1)
-    arguments = sys.argv[1:]
-    if not any("tests/kernel/inside" in argument for argument in arguments):
-        arguments.append("tests/kernel/inside")
-    workers = ("-n", "2", "--dist", "loadgroup", "-p", "no:cacheprovider", "-v")
-    command = shlex.join([sys.executable, "-m", "pytest", *workers, *arguments])
     print(f"Linux {kernel.release} under QEMU, all emulated", flush=True)
-    return run(kernel, RESULTS, command, timeout=TIMEOUT)
+    return run(kernel, RESULTS, _command(sys.argv[1:]), timeout=TIMEOUT)
+
+
+def _command(arguments: list[str]) -> str:
+    """What the guest's shell does: one pytest with the arguments given, or all tests in two lanes.
+
+    In one lane are the tests of the daemon, in the other those of drives that it leaves alone.
+    With a worker of xdist each prints whole lines, so that the lanes can share the terminal.
+    """
+    if any(INSIDE in argument for argument in arguments):
+        return _pytest(*arguments)
+    drives, daemon = ([f"{INSIDE}/test_{name}.py" for name in lane] for lane in LANES)
+    return (
+        f"{_pytest(*drives, *arguments)} & "
+        f"{_pytest(*daemon, *arguments)}; daemon=$?; wait $!; drives=$?; "
+        f"(exit $((daemon ? daemon : drives)))"
+    )
+
+
+def _pytest(*arguments: str) -> str:
+    options = ("-v", "-n", "1", "-p", "no:cacheprovider")
+    return shlex.join([sys.executable, "-m", "pytest", *options, *arguments])
 
 
 if __name__ == "__main__":

@@ -12,14 +12,11 @@ from tests.kernel.inside.machine import leftovers
 from tests.kernel.inside.service import Service
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Never on a machine that somebody uses. One worker has the daemon, the other has not."""
+    """Never on a machine that somebody uses."""
     for item in items:
         if os.environ.get("IMAGERD_GUEST") != "1":
             item.add_marker(pytest.mark.skip(reason="runs in the guest: make test-kernel"))
-        with_daemon = "service" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("daemon" if with_daemon else "drives"))
 
 
 @pytest.fixture(scope="session")
