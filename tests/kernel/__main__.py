@@ -13,7 +13,7 @@ from tests.kernel.guest import ROOT, NoGuest, find_kernel, run
 RESULTS = ROOT / "build" / "kernel"
 TIMEOUT = 1500.0
 INSIDE = "tests/kernel/inside"
-LANES = (("attach", "clients"), ("service", "cycles"))
+LANES = (("attach", "clients"), ("service", "cycles"), ("last",))
 
 
 def main() -> int:
@@ -30,18 +30,20 @@ def main() -> int:
 
 
 def _command(arguments: list[str]) -> str:
-    """What the guest's shell does: one pytest with the arguments given, or all tests in two lanes.
+    """What the guest's shell does: one pytest with the arguments given, or all in two lanes.
 
-    In one lane are the tests of the daemon, in the other those of drives that it leaves alone.
+    In one lane are the tests of the daemon, in the other those of drives that it leaves alone;
+    what concerns every drive of the machine comes last.
     With a worker of xdist each prints whole lines, so that the lanes can share the terminal.
     """
     if any(INSIDE in argument for argument in arguments):
         return _pytest(*arguments)
-    drives, daemon = ([f"{INSIDE}/test_{name}.py" for name in lane] for lane in LANES)
+    drives, daemon, last = ([f"{INSIDE}/test_{name}.py" for name in lane] for lane in LANES)
     return (
         f"{_pytest(*drives, *arguments)} & "
         f"{_pytest(*daemon, *arguments)}; daemon=$?; wait $!; drives=$?; "
-        f"(exit $((daemon ? daemon : drives)))"
+        f"{_pytest(*last, *arguments)}; last=$?; "
+        f"(exit $((daemon ? daemon : drives ? drives : last)))"
     )
 
 

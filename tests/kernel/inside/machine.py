@@ -105,6 +105,17 @@ class Drive:
         return self
 
 
+def insert(drive: Drive, image: Path, faults: Path | None = None) -> str:
+    """The node, with that disc in a drive that several tests share, known to udev."""
+    state = drive.one.control.state()
+    if state.image != str(image) or state.tray_open or faults is not None:
+        drive.swap(image, faults)
+        wanted = "ID_CDROM_MEDIA_TRACK_COUNT"
+        until(lambda: properties(drive.node).get(wanted), "udev to know the disc")
+        drive.ready()
+    return drive.node
+
+
 @contextmanager
 def drive(image: Path, name: str = "client", **how: Any) -> Iterator[Drive]:
     """A drive with `image` in it, attached to the kernel, known to udev; gone at the end."""

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,10 +20,12 @@ from imagerd.base.errors import AlreadyThere, BadInput, DriveLost, ImagerdError,
 from imagerd.devices.scsi import Command, Direction, Reply
 from imagerd.devices.transport import open_transport
 from imagerd.devices.virtual.kernel import attached
-from tests.kernel.inside.images import FOLDER, blank, image_of, plan, volume
+from tests.kernel.inside.images import FOLDER, blank, plan, volume
 from tests.kernel.inside.machine import (
+    Drive,
     drive,
     imagerctl,
+    insert,
     leftovers,
     processes,
     properties,
@@ -32,6 +35,14 @@ from tests.kernel.inside.machine import (
 )
 
 pytestmark = pytest.mark.usefixtures("clean")
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[Drive]:
+    """A drive for the tests that leave it as it is."""
+    with drive(volume(), "second") as one:
+        yield one
+    assert not leftovers("second")
 
 
 def send(node: str, cdb: bytes, length: int = 0, timeout: float = 30.0) -> Reply:
@@ -76,60 +87,63 @@ def test_a_drive_outlives_the_shell_that_attached_it_and_goes_when_it_is_told_to
     assert not Path(node).exists()
 
 
-def test_a_swap_is_an_eject_and_an_insertion_for_udev() -> None:
+def test_a_swap_is_an_eject_and_an_insertion_for_udev(kept: Drive) -> None:
     import pyudev
 
-    with drive(volume()) as one:
-        monitor = pyudev.Monitor.from_netlink(pyudev.Context())
-        monitor.filter_by("block")
-        monitor.start()
-        seen: list[dict[str, str]] = []
+    one = kept
+    insert(one, volume())
+    monitor = pyudev.Monitor.from_netlink(pyudev.Context())
+    monitor.filter_by("block")
+    monitor.start()
+    seen: list[dict[str, str]] = []
 
-        def label() -> bool:
-            while (device := monitor.poll(0)) is not None:
-                seen.append(dict(device.properties))
-            return properties(one.node).get("ID_FS_LABEL") == "ANOTHER"
+    def label() -> bool:
+        while (device := monitor.poll(0)) is not None:
+            seen.append(dict(device.properties))
+        return properties(one.node).get("ID_FS_LABEL") == "ANOTHER"
 
-        assert properties(one.node)["ID_FS_LABEL"] == "GUEST"
-        one.swap(volume("ANOTHER"))
-        until(lambda: label() and "ID_CDROM_MEDIA" in seen[-1], "the label of the other disc")
-        with pytest.raises(ImagerdError):  # and the disc stays in
-            one.swap(plan("broken", "no image"))
+    assert properties(one.node)["ID_FS_LABEL"] == "GUEST"
+    one.swap(volume("ANOTHER"))
+    until(lambda: label() and "ID_CDROM_MEDIA" in seen[-1], "the label of the other disc")
+    with pytest.raises(ImagerdError):  # and the disc stays in
+        one.swap(plan("broken", "no image"))
+    assert not one.one.control.state().tray_open
+    asked = [event for event in seen if event.get("DISK_EJECT_REQUEST")]
+    changed = [event for event in seen if event.get("DISK_MEDIA_CHANGE")]
+    assert asked, seen
+    assert any("ID_CDROM_MEDIA" not in event for event in changed), changed
+    assert changed[-1]["ID_CDROM_MEDIA"] == "1"
+    one.swap(None)
+    until(lambda: "ID_CDROM_MEDIA" not in properties(one.node), "the empty drive")
+
+
+def test_a_disc_in_use_is_not_swapped_unless_by_force(kept: Drive, tmp_path: Path) -> None:
+    one = kept
+    insert(one, volume())
+    tell("mount", "-o", "ro", one.node, tmp_path)
+    try:
+        with pytest.raises(NotAvailable, match="is mounted at"):
+            one.swap(blank("blank", 300))
+        with pytest.raises(NotAvailable, match="is mounted at"):
+            attached.detach(one.one)
+        assert any(tmp_path.iterdir())
+        one.swap(blank("blank", 300), force=True)
+        assert one.one.control.state().image.endswith("blank.iso")
+    finally:
+        tell("umount", "--lazy", tmp_path, ok=(0, 32))  # by force: systemd has done it
+
+
+def test_a_drive_that_a_program_holds_is_not_opened_by_the_button(kept: Drive) -> None:
+    one = kept
+    insert(one, volume())
+    holder = os.open(one.node, os.O_RDWR | os.O_EXCL | os.O_NONBLOCK)
+    try:
+        with pytest.raises(NotAvailable, match="in use"):
+            one.swap(blank("blank", 300))
         assert not one.one.control.state().tray_open
-        asked = [event for event in seen if event.get("DISK_EJECT_REQUEST")]
-        changed = [event for event in seen if event.get("DISK_MEDIA_CHANGE")]
-        assert asked, seen
-        assert any("ID_CDROM_MEDIA" not in event for event in changed), changed
-        assert changed[-1]["ID_CDROM_MEDIA"] == "1"
-        one.swap(None)
-        until(lambda: "ID_CDROM_MEDIA" not in properties(one.node), "the empty drive")
-
-
-def test_a_disc_in_use_is_not_swapped_unless_by_force(tmp_path: Path) -> None:
-    with drive(volume()) as one:
-        tell("mount", "-o", "ro", one.node, tmp_path)
-        try:
-            with pytest.raises(NotAvailable, match="is mounted at"):
-                one.swap(blank("blank", 300))
-            with pytest.raises(NotAvailable, match="is mounted at"):
-                attached.detach(one.one)
-            assert any(tmp_path.iterdir())
-            one.swap(blank("blank", 300), force=True)
-            assert one.one.control.state().image.endswith("blank.iso")
-        finally:
-            tell("umount", "--lazy", tmp_path, ok=(0, 32))  # by force: systemd has done it
-
-
-def test_a_drive_that_a_program_holds_is_not_opened_by_the_button() -> None:
-    with drive(volume()) as one:
-        holder = os.open(one.node, os.O_RDWR | os.O_EXCL | os.O_NONBLOCK)
-        try:
-            with pytest.raises(NotAvailable, match="in use"):
-                one.swap(blank("blank", 300))
-            assert not one.one.control.state().tray_open
-        finally:
-            os.close(holder)
-        until(lambda: one.one.control.state().tray_open, "udev, which opens it afterwards")
+    finally:
+        os.close(holder)
+    until(lambda: one.one.control.state().tray_open, "udev, which opens it afterwards")
 
 
 def test_a_killed_process_takes_its_drive_along_and_readers_get_errors() -> None:
@@ -179,15 +193,6 @@ def test_a_drive_can_be_detached_while_its_disc_is_mounted(tmp_path: Path) -> No
         until(lambda: not Path(node).exists(), "the end of the node")
 
 
-def test_all_drives_are_detached_at_once_and_two_have_two_nodes() -> None:
-    with drive(volume()) as one, drive(image_of("music"), "second") as other:
-        assert one.node != other.node
-        told = imagerctl("detach", "--all")
-        assert f"detached client ({one.one.state and one.one.state.node})" in told
-        gone("client")
-        gone("second")
-
-
 def test_a_command_that_the_drive_never_answers_is_aborted_and_the_drive_lives_on() -> None:
     faults = plan("silent", "[[drive]]\nwhat = 'timeout'\nlba = 100\n")
     with drive(blank("quiet", 3000), faults=faults) as one:
@@ -230,17 +235,18 @@ def test_a_drive_that_a_plan_unplugs_is_gone_for_the_kernel_and_comes_back() -> 
         until(lambda: send(one.node, read_10(200), 2048).ok, "the drive to read again")
 
 
-def test_what_does_not_come_is_told_as_residue_with_the_sectors_before_it() -> None:
+def test_what_does_not_come_is_told_as_residue_with_the_sectors_before_it(kept: Drive) -> None:
     faults = plan("scratch", "[[sectors]]\nwhat = 'unreadable'\nlba = 103\n")
-    with drive(blank("residue", 3000), faults=faults) as one:
-        reply = send(one.node, read_10(100, 8), 8 * 2048)
-        assert reply.sense is not None
-        assert reply.sense.code == (3, 0x11, 5)
-        assert reply.sense.information == 103
-        assert len(reply.data) == 3 * 2048
-        short = send(one.node, bytes.fromhex("12000000ff00"), 255)
-        assert short.ok
-        assert 36 <= len(short.data) < 255
+    one = kept
+    insert(one, blank("residue", 3000), faults)
+    reply = send(one.node, read_10(100, 8), 8 * 2048)
+    assert reply.sense is not None
+    assert reply.sense.code == (3, 0x11, 5)
+    assert reply.sense.information == 103
+    assert len(reply.data) == 3 * 2048
+    short = send(one.node, bytes.fromhex("12000000ff00"), 255)
+    assert short.ok
+    assert 36 <= len(short.data) < 255
 
 
 def test_an_image_that_cannot_be_opened_leaves_nothing_behind() -> None:
@@ -256,7 +262,7 @@ def test_an_image_that_cannot_be_opened_leaves_nothing_behind() -> None:
 
 def test_a_drive_that_comes_and_goes_leaves_no_device_behind() -> None:
     nodes = set()
-    for _ in range(3):
+    for _ in range(2):
         with drive(volume()) as one:
             nodes.add(one.node)
             serial = next(Path("/dev/disk/by-id").glob("*IMAGERD00001-client"))
@@ -265,4 +271,4 @@ def test_a_drive_that_comes_and_goes_leaves_no_device_behind() -> None:
         until(lambda: not Path(one.node).exists(), "the end of the node")
         until(lambda: not serial.is_symlink(), "the end of the link")  # noqa: B023
         until(lambda: not Path("/dev", generic.name).exists(), "the end of sg")  # noqa: B023
-    assert len(nodes) <= 2  # the same again, but for what others take
+    assert len(nodes) == 1 or Path("/dev/sr0").exists()  # the same, unless others have taken it

@@ -18,7 +18,7 @@ import pytest
 
 from tests.judges import judge
 from tests.kernel.inside.images import DISCS, blank, game, image_of, plan, tree, udf, volume
-from tests.kernel.inside.machine import Drive, drive, leftovers, properties, tell, until
+from tests.kernel.inside.machine import Drive, drive, insert, leftovers, properties, tell, until
 
 MEDIUM_ERRORS = """\
 [[sectors]]
@@ -35,17 +35,6 @@ def client() -> Iterator[Drive]:
     with drive(volume()) as one:
         yield one
     assert not leftovers("client")
-
-
-def insert(client: Drive, image: Path, faults: Path | None = None) -> str:
-    """The node, with that disc in the drive and known to udev."""
-    state = client.one.control.state()
-    if state.image != str(image) or state.tray_open or faults is not None:
-        client.swap(image, faults)
-        wanted = "ID_CDROM_MEDIA_TRACK_COUNT"
-        until(lambda: properties(client.node).get(wanted), "udev to know the disc")
-        client.ready()
-    return client.node
 
 
 def same_lines(pattern: str, one: str, other: str) -> None:
