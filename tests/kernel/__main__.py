@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 
-from tests.kernel.guest import ROOT, NoGuest, find_kernel, run
+from tests.kernel.guest import RESULTS_IN_GUEST, ROOT, NoGuest, find_kernel, run
 
 RESULTS = ROOT / "build" / "kernel"
 TIMEOUT = 1500.0
@@ -34,22 +34,26 @@ def _command(arguments: list[str]) -> str:
 
     In one lane are the tests of the daemon, in the other those of drives that it leaves alone;
     what concerns every drive of the machine comes last.
-    With a worker of xdist each prints whole lines, so that the lanes can share the terminal.
     """
     if any(INSIDE in argument for argument in arguments):
-        return _pytest(*arguments)
-    drives, daemon, last = ([f"{INSIDE}/test_{name}.py" for name in lane] for lane in LANES)
-    return (
-        f"{_pytest(*drives, *arguments)} & "
-        f"{_pytest(*daemon, *arguments)}; daemon=$?; wait $!; drives=$?; "
-        f"{_pytest(*last, *arguments)}; last=$?; "
-        f"(exit $((daemon ? daemon : drives ? drives : last)))"
+        return _pytest(arguments)
+    drives, daemon, last = (
+        _lane(lane[0], [f"{INSIDE}/test_{name}.py" for name in lane] + arguments) for lane in LANES
     )
+    codes = " ".join(f"{RESULTS_IN_GUEST}/exit-{lane[0]}" for lane in LANES)
+    return f'{drives} & {daemon}; wait; {last}; test "$(cat {codes} | sort -u)" = 0'
 
 
-def _pytest(*arguments: str) -> str:
-    options = ("-v", "-n", "1", "-p", "no:cacheprovider")
-    return shlex.join([sys.executable, "-m", "pytest", *options, *arguments])
+def _lane(name: str, arguments: list[str]) -> str:
+    """A pytest whose lines are whole and say whose they are; its exit code goes to a file."""
+    code = RESULTS_IN_GUEST / f"exit-{name}"
+    return f"{{ {_pytest(arguments)}; echo $? >{code}; }} 2>&1 | sed -u 's/^/{name:8}/'"
+
+
+def _pytest(arguments: list[str]) -> str:
+    without = ("cacheprovider", "xdist", "anyio", "hypothesispytest")  # each takes seconds there
+    options = ["-v", *(f"-pno:{plugin}" for plugin in without)]
+    return shlex.join([sys.executable, "-u", "-m", "pytest", *options, *arguments])
 
 
 if __name__ == "__main__":
