@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from tests.iso9660 import iso_image
 from tests.kernel.inside.machine import tell, write
 from tests.sources import MemorySource, TrackPlan, audio, data, lay_out, memory_disc
 
-FOLDER = Path("/srv/discs")
+FOLDER = Path(f"/srv/discs/{os.getpid()}")  # the lanes do not share any
 
 DISCS: dict[str, MemorySource] = {
     "mode1": memory_disc([data(600)], seed=11),

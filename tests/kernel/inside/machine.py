@@ -110,8 +110,7 @@ def insert(drive: Drive, image: Path, faults: Path | None = None) -> str:
     state = drive.one.control.state()
     if state.image != str(image) or state.tray_open or faults is not None:
         drive.swap(image, faults)
-        wanted = "ID_CDROM_MEDIA_TRACK_COUNT"
-        until(lambda: properties(drive.node).get(wanted), "udev to know the disc")
+        until(lambda: drive.one.control.state().locked, "udev to lock the tray over the disc")
         drive.ready()
     return drive.node
 
