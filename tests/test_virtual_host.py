@@ -421,7 +421,7 @@ def test_a_killed_host_leaves_a_stale_socket_that_the_next_one_takes(
 
 
 def test_a_host_whose_parent_has_not_asked_how_it_ended_has_ended_all_the_same() -> None:
-    script = "true & echo $!; exec sleep 30"  # sleep never waits for its child
+    script = "sleep 0.2 & echo $!; exec sleep 30"  # which never waits for its child
     with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, text=True) as parent:
         try:
             assert parent.stdout is not None
