@@ -148,17 +148,16 @@ class Station:
 
     def workers(self, drive: str = "demo") -> list[int]:
         """The process ids of the workers at that drive, also of those that lost their daemon."""
-        tail = f"/{drive}.sock"
         found = []
         for folder in Path("/proc").iterdir():
             if not folder.name.isdecimal():
                 continue
             try:
+                name = (folder / "comm").read_text().strip()
                 words = (folder / "cmdline").read_bytes().decode().split("\0")
             except OSError:
                 continue
-            ours = any(word.endswith(tail) and str(self.folder) in word for word in words)
-            if ours and "imagerd.daemon.worker" in words:
+            if name == f"imagerd:{drive}" and str(self.config_file) in words:  # a zombie has none
                 found.append(int(folder.name))
         return found
 

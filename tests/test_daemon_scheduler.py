@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from imagerd.base.config import parse_config
 from imagerd.daemon.hub import Hub
+from imagerd.daemon.nursery import Nursery
 from imagerd.daemon.protocol import JobProgress, WorkerReport
 from imagerd.daemon.scheduler import Scheduler, Surroundings
 from imagerd.daemon.stint import Stint, Survivors
@@ -43,7 +45,9 @@ class Works:
             f'[daemon]\nstate = "{folder}"\nruntime = "{folder}"\n'
         )
         nobody = Survivors(None, None)  # type: ignore[arg-type]
-        self.scheduler = Scheduler(Surroundings(config, Hub(), self.watch, self._eject, nobody))
+        here, _ = socket.socketpair()
+        world = Surroundings(config, Hub(), self.watch, self._eject, nobody, Nursery(here, 0))
+        self.scheduler = Scheduler(world)
         self._said: list[WorkerReport] = []
         self._pressed = False
         monkeypatch.setattr(Stint, "run", lambda stint: self._run(stint))
@@ -124,3 +128,17 @@ def test_the_button_is_obeyed_when_the_job_rests_but_not_on_another_disc(
 ) -> None:
     works.insert(WorkerReport(kind="ended", job="a", state="paused", lost=is_lost), pressed=True)
     assert works.ejected == ([] if is_lost else [DRIVE])
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_button_of_a_drive_that_is_switched_off_is_none_of_our_business(
+    works: Works, enabled: bool
+) -> None:
+    async def press() -> None:
+        works.hear(EventKind.ADDED)
+        works.scheduler.find(DRIVE).enabled = enabled
+        works.hear(EventKind.EJECT_REQUEST)
+        await asyncio.gather(*works.scheduler._tasks)
+
+    asyncio.run(press())
+    assert works.ejected == [DRIVE] * enabled

@@ -15,7 +15,7 @@ from imagerd.archive.stages import Stop
 from imagerd.base.config import Config, parse_config
 from imagerd.base.errors import BadInput, NotAvailable
 from imagerd.daemon import one_disc
-from imagerd.daemon.handover import pack_config, unpack_config
+from imagerd.daemon.handover import WorkerOrder, pack_order, unpack_order
 from imagerd.daemon.one_disc import open_patiently
 from imagerd.daemon.protocol import WorkerReport
 from imagerd.devices.scsi import Transport
@@ -72,24 +72,27 @@ def _config(folder: Path) -> Config:
     return parse_config(text, file=folder / "imagerd.toml", environ={"HOME": str(folder)})
 
 
-def test_a_configuration_comes_over_whole_but_for_the_loaders(tmp_path: Path) -> None:
+def test_an_order_comes_over_whole_but_for_the_loaders(tmp_path: Path) -> None:
     config = _config(tmp_path)
-    there = unpack_config(pack_config(config))
-    assert there.loader == {}
+    there = unpack_order(pack_order(WorkerOrder("/dev/sr0", config, "job", again=True)))
+    assert (there.address, there.job, there.again) == ("/dev/sr0", "job", True)
+    assert there.config.loader == {}
     for part in ("archive", "catalog", "daemon", "policy", "drives", "file"):
-        assert getattr(there, part) == getattr(config, part)
-        assert type(getattr(there, part)) is type(getattr(config, part))
-    with pytest.raises(BadInput, match="no configuration"):
-        unpack_config(b"{")
+        assert getattr(there.config, part) == getattr(config, part)
+        assert type(getattr(there.config, part)) is type(getattr(config, part))
+    with pytest.raises(BadInput, match="no order"):
+        unpack_order(b"{")
 
 
 def test_a_worker_that_finds_its_drive_gone_says_so_and_that_it_be_looked_at_again(
     tmp_path: Path,
 ) -> None:
-    address = f"virtual:{tmp_path / 'no.sock'}"
+    order = WorkerOrder(f"virtual:{tmp_path / 'no.sock'}", _config(tmp_path))
+    program = "import sys; from imagerd.daemon.one_disc import work; "
+    program += "sys.exit(work(sys.stdin.buffer.read()))"
     done = subprocess.run(
-        [sys.executable, "-m", "imagerd.daemon.worker", "--drive", address, "--config", "-"],
-        input=pack_config(_config(tmp_path)),
+        [sys.executable, "-c", program],
+        input=pack_order(order),
         capture_output=True,
         check=False,
         timeout=60,
@@ -124,13 +127,3 @@ def test_a_job_that_another_process_works_on_cannot_be_cancelled_by_the_daemon()
         assert by_hand.wait(60) == 0
         settled(here, "done")
         here.tidy()
-
-
-def test_what_a_worker_imports_is_no_business_of_the_collector() -> None:
-    program = """
-import gc
-from imagerd.daemon.worker import main
-assert main(["--drive", "virtual:/nowhere", "--config", "/nowhere"]) == 2
-assert gc.isenabled() and gc.get_freeze_count() > 10_000
-"""
-    subprocess.run([sys.executable, "-c", program], check=True, stderr=subprocess.DEVNULL)

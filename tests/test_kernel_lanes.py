@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from tests.kernel.__main__ import BY_HAND, INSIDE, LANES
-from tests.kernel.guest import ROOT
+from tests.kernel.inside.lanes import AFTERWARDS, HERE, TOGETHER
 
 
 def test_every_file_of_the_guests_tests_runs_in_one_lane() -> None:
-    there = sorted(path.name for path in (ROOT / INSIDE).glob("test_*.py"))
-    assert sorted(f"test_{name}.py" for lane in (*LANES, BY_HAND) for name in lane) == there
+    there = sorted(path.name for path in HERE.glob("test_*.py"))
+    assert sorted(f"test_{name}.py" for lane in (*TOGETHER, *AFTERWARDS) for name in lane) == there

@@ -22,10 +22,18 @@ class Signals:
         self._looked = 0.0
 
     def install(self) -> None:
-        """Take SIGTERM and SIGINT (stop after a checkpoint) and SIGUSR1 (cancel)."""
-        signal.signal(signal.SIGTERM, lambda *_: self._want(Stop.PAUSE))
-        signal.signal(signal.SIGINT, lambda *_: self._want(Stop.PAUSE))
-        signal.signal(signal.SIGUSR1, lambda *_: self._want(Stop.CANCEL))
+        """Take SIGTERM and SIGINT (stop after a checkpoint) and SIGUSR1 (cancel).
+
+        Also one that has come already, if they were blocked.
+        """
+        wanted = {
+            signal.SIGTERM: Stop.PAUSE,
+            signal.SIGINT: Stop.PAUSE,
+            signal.SIGUSR1: Stop.CANCEL,
+        }
+        for number, stop in wanted.items():
+            signal.signal(number, lambda *_, stop=stop: self._want(stop))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, wanted)
 
     def stop(self) -> Stop:
         """Why to stop, if at all."""

@@ -10,6 +10,7 @@ from imagerd.base.config import Config, DriveConfig
 from imagerd.catalog.catalog import Catalog
 from imagerd.devices.drive import DriveIdentity
 from imagerd.devices.drives import stable_names
+from imagerd.devices.udev_adapter import serials_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class World:
 
 def drive_settings(config: Config, address: str, serial: str = "") -> DriveConfig:
     """What `config` says of a drive, by serial number, by-id name, address or short name."""
-    names = (serial, *stable_names(address), address, drive_name(address))
+    serials = (serial,) if serial else serials_of(address)
+    names = (*serials, *stable_names(address), address, drive_name(address))
     return config.drive(*(name for name in names if name))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daemon's configuration on its way to a worker.
+"""What a worker is to do, and the configuration that it works by, on the way to it.
 
 A worker works by what the daemon has in force, not by what the file says when it happens to start:
 a file that is being edited, or is wrong, must change nothing until the daemon has taken it over.
@@ -7,7 +7,7 @@ a file that is being edited, or is wrong, must change nothing until the daemon h
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -16,17 +16,28 @@ from imagerd.base.config import Config, Size
 from imagerd.base.errors import BadInput
 
 
-def pack_config(config: Config) -> bytes:
-    """`config` as JSON, without the loaders, which are no worker's business."""
-    return msgspec.json.encode(replace(config, loader={}), enc_hook=_encode)
+@dataclass(frozen=True, slots=True)
+class WorkerOrder:
+    """The disc in the drive at `address`, or, if `job` is given, only that job."""
+
+    address: str
+    config: Config
+    job: str | None = None
+    again: bool = False
 
 
-def unpack_config(raw: bytes) -> Config:
-    """The configuration again. Raises `BadInput`."""
+def pack_order(order: WorkerOrder) -> bytes:
+    """The order as JSON, without the loaders, which are no worker's business."""
+    config = replace(order.config, loader={})
+    return msgspec.json.encode(replace(order, config=config), enc_hook=_encode)
+
+
+def unpack_order(raw: bytes) -> WorkerOrder:
+    """The order again. Raises `BadInput`."""
     try:
-        return msgspec.json.decode(raw, type=Config, dec_hook=_decode)
+        return msgspec.json.decode(raw, type=WorkerOrder, dec_hook=_decode)
     except msgspec.MsgspecError as error:
-        raise BadInput(f"What was handed over is no configuration: {error}.") from error
+        raise BadInput(f"What was handed over is no order: {error}.") from error
 
 
 def _encode(value: object) -> object:

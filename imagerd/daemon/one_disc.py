@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import signal
 import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 
 import msgspec
 
@@ -18,18 +16,17 @@ from imagerd.archive.eject import at_the_end
 from imagerd.archive.run import archive_disc
 from imagerd.archive.stages import Control, Outcome, Stage, Stop, follow
 from imagerd.archive.watchful import Signals
-from imagerd.archive.world import Order, World
-from imagerd.base.config import Config, load_config
+from imagerd.archive.world import Order, World, drive_name
 from imagerd.base.errors import (
     DriveLost,
-    ImagerdError,
     MediumError,
     NotAvailable,
     OperatorError,
 )
 from imagerd.catalog.catalog import Catalog
 from imagerd.catalog.records import JobState
-from imagerd.daemon.handover import unpack_config
+from imagerd.daemon.handover import WorkerOrder, unpack_order
+from imagerd.daemon.nursery import be_called
 from imagerd.daemon.protocol import JobProgress, WorkerReport
 from imagerd.daemon.rate import Rate
 from imagerd.daemon.reports import ended_report
@@ -37,11 +34,9 @@ from imagerd.devices.drive import OpticalDrive
 from imagerd.devices.scsi import Transport
 from imagerd.devices.transport import open_transport
 
-_PR_SET_PDEATHSIG = 1
 _REPORT_SECONDS = 0.2
 _PATIENCE = 60.0  # seconds for another to let go of the drive
 _BUSY_SECONDS = 0.25
-_HANDED_OVER = Path("-")
 
 
 class Reporter:
@@ -98,34 +93,24 @@ class Reporter:
             signal.raise_signal(signal.SIGTERM)
 
 
-def work(address: str, file: Path | None, order: Order) -> int:
-    """Bring the disc in the drive at `address` into the archive; returns the exit code.
+def work(order: bytes) -> int:
+    """Bring a disc into the archive as ordered; returns the exit code.
 
-    `file` is the configuration: ``-`` is handed over on standard input, None is the usual one.
+    SIGTERM: stop after a checkpoint, the job stays open. SIGUSR1: stop and cancel the job.
     """
-    try:
-        config = _config(file)
-    except ImagerdError as error:
-        sys.stderr.write(f"{error}\n")
-        return int(error.exit_code)
-    signals = Signals(config)
+    todo = unpack_order(order)
+    signals = Signals(todo.config)
     signals.install()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # our daemon died
+    be_called(f"imagerd:{drive_name(todo.address)}")
     reporter = Reporter()
     ejected = False
     try:
-        outcome, ejected = _archive(address, order, config, signals, reporter)
+        outcome, ejected = _archive(todo, signals, reporter)
     except (MediumError, OperatorError) as error:
         lost = isinstance(error, DriveLost)  # it may be back before anybody looks
         outcome = Outcome(JobState.FAILED, str(error), exit_code=error.exit_code, lost=lost)
     reporter.say(ended_report(outcome, ejected=ejected))
     return int(outcome.exit_code)
-
-
-def _config(file: Path | None) -> Config:
-    if file == _HANDED_OVER:
-        return unpack_config(sys.stdin.buffer.read())
-    return load_config(file)
 
 
 def open_patiently(
@@ -148,13 +133,12 @@ def open_patiently(
         waited += _BUSY_SECONDS
 
 
-def _archive(
-    address: str, order: Order, config: Config, signals: Signals, reporter: Reporter
-) -> tuple[Outcome, bool]:
+def _archive(todo: WorkerOrder, signals: Signals, reporter: Reporter) -> tuple[Outcome, bool]:
     """How it ended, and whether the tray was opened then."""
+    config = todo.config
     with (
         Catalog.open(config.catalog.url) as catalog,
-        closing(OpticalDrive(open_patiently(address, signals.stop))) as drive,
+        closing(OpticalDrive(open_patiently(todo.address, signals.stop))) as drive,
     ):
         who = drive.identity
         reporter.say(
@@ -165,6 +149,6 @@ def _archive(
         world = World(config, catalog)
         if not world.settings(who).enabled:  # the daemon may not know the drive's serial number yet
             raise NotAvailable(f"{who.vendor} {who.product} is switched off in the configuration.")
-        way = archive_disc(drive, world, order, Control(signals.stop))
+        way = archive_disc(drive, world, Order(todo.job, todo.again), Control(signals.stop))
         outcome = follow(way, reporter.show)
         return at_the_end(drive, config.policy.eject, outcome)

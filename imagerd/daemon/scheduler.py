@@ -19,11 +19,12 @@ from imagerd.archive.watchful import has_space
 from imagerd.archive.world import drive_settings
 from imagerd.base.config import Config
 from imagerd.base.errors import MediumError, NotAvailable, OperatorError
+from imagerd.daemon.handover import WorkerOrder
 from imagerd.daemon.hub import Hub, notice
+from imagerd.daemon.nursery import Nursery
 from imagerd.daemon.protocol import JobView, WorkerReport
 from imagerd.daemon.slots import Slot
 from imagerd.daemon.stint import Stint, Survivors
-from imagerd.daemon.workers import WorkerOrder
 from imagerd.devices.watch import DriveEvent, EventKind
 
 _log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Surroundings:
     holder: Holder
     eject: Callable[[str], Awaitable[None]]  # by address; raises ImagerdError
     survivors: Survivors
+    nursery: Nursery
 
 
 class Scheduler:
@@ -139,6 +141,7 @@ class Scheduler:
         stint = Stint(
             slot,
             WorkerOrder(slot.address, config, job, again),
+            self._world.nursery,
             config.daemon.watchdog_seconds,
             self._world.survivors,
             lambda report: self._reported(slot, report),
@@ -258,7 +261,7 @@ class Scheduler:
         if slot.working:
             slot.eject_wanted = True
             slot.sentence = "The tray opens when the job is done."
-        else:
+        elif slot.enabled:
             self._spawn(self._eject_quietly(slot))
 
     async def _eject_quietly(self, slot: Slot) -> None:

@@ -18,7 +18,7 @@ import uvicorn
 from imagerd.archive.sweep import pause_interrupted, sweep
 from imagerd.archive.world import World
 from imagerd.base.config import Config, load_config
-from imagerd.base.errors import ImagerdError, NotAvailable
+from imagerd.base.errors import ImagerdError, InternalError, NotAvailable
 from imagerd.base.notify import Notifier
 from imagerd.catalog.catalog import Catalog
 from imagerd.daemon.aftermath import survivors
@@ -27,6 +27,8 @@ from imagerd.daemon.hub import Hub, notice
 from imagerd.daemon.listener import listening, sole_daemon
 from imagerd.daemon.loader_config import loader_configs
 from imagerd.daemon.loading import Loaders
+from imagerd.daemon.nursery import Nursery, open_nursery
+from imagerd.daemon.one_disc import work
 from imagerd.daemon.operations import Desk
 from imagerd.daemon.protocol import LoaderView
 from imagerd.daemon.rig import Rig
@@ -56,6 +58,7 @@ def serve(config: Config) -> None:
         except OSError as error:
             raise NotAvailable(f"Cannot make the folder {folder}: {error.strerror}.") from error
     with (
+        closing(open_nursery(work)) as nursery,  # first: it is to have nothing of what follows
         sole_daemon(config.daemon.runtime),
         Catalog.open(config.catalog.url) as catalog,
         closing(Rig(config.daemon.runtime / "virtual")) as rig,
@@ -66,15 +69,16 @@ def serve(config: Config) -> None:
             _log.info("cleared %s, left by a job that had ended", folder)
         for job in pause_interrupted(world):
             _log.info("job %s was interrupted; it waits for its disc", job.id)
-        asyncio.run(Service(config, catalog, rig).run(listener))
+        asyncio.run(Service(config, catalog, rig, nursery).run(listener))
 
 
 class Service:
     """The parts of a running daemon."""
 
-    def __init__(self, config: Config, catalog: Catalog, rig: Rig) -> None:
+    def __init__(self, config: Config, catalog: Catalog, rig: Rig, nursery: Nursery) -> None:
         self._config = config
         self._catalog = catalog
+        self._nursery = nursery
         self._hub = Hub()
         self._notifier = Notifier.from_environment()
         self._watcher = DriveWatcher(
@@ -88,7 +92,10 @@ class Service:
         self._stop = asyncio.Event()
 
     async def run(self, listener: socket.socket) -> None:
-        """Serve until told to stop, then let workers checkpoint."""
+        """Serve until told to stop, then let workers checkpoint.
+
+        Raises `InternalError` if it stopped because a part of it failed.
+        """
         self._handle_signals()
         server = _Server(
             uvicorn.Config(
@@ -101,10 +108,11 @@ class Service:
         )
         async with self._watcher:
             api = asyncio.create_task(server.serve(sockets=[listener]))
-            beside = [asyncio.create_task(work) for work in (self._hear(), self._tend())]
+            parts = (self._hear(), self._tend(), self._nursery.watch())
+            beside = [asyncio.create_task(part) for part in parts]
             self._notifier.ready(self._sentence())
             _log.info("watching by %s; API at %s", self._watcher.how, self._config.daemon.socket)
-            await self._until_stopped(api, *beside)
+            failure = await self._until_stopped(api, *beside)
             self._notifier.stopping()
             self._loaders.stop_soon()
             await self._scheduler.stop()
@@ -115,14 +123,18 @@ class Service:
             for task in beside:
                 task.cancel()
             await asyncio.gather(api, *beside, return_exceptions=True)
+        if failure:
+            raise InternalError(f"A part of the daemon ended: {failure}")
 
-    async def _until_stopped(self, *tasks: asyncio.Task[None]) -> None:
+    async def _until_stopped(self, *tasks: asyncio.Task[None]) -> str:
         """Until a signal, or until one of the parts fails, which is a bug and ends the daemon."""
         stop = asyncio.create_task(self._stop.wait())
         done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
-        for task in done - {stop}:
-            _log.error("a part of the daemon ended: %s", task.exception())
+        failures = [task.exception() for task in done - {stop}]
+        for error in failures:
+            _log.error("a part of the daemon ended", exc_info=error)
+        return "; ".join(f"{type(error).__name__}: {error}" for error in failures)
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -147,7 +159,9 @@ class Service:
 
     def _surroundings(self, config: Config) -> Surroundings:
         world = World(config, self._catalog)
-        return Surroundings(config, self._hub, self._watcher, self._eject, survivors(world))
+        return Surroundings(
+            config, self._hub, self._watcher, self._eject, survivors(world), self._nursery
+        )
 
     async def _hear(self) -> None:
         async for event in self._watcher.events():
@@ -164,8 +178,10 @@ class Service:
             await asyncio.sleep(pause)
 
     async def _eject(self, address: str) -> None:
+        """Open the tray, but not while another program has the drive for itself."""
+
         def eject() -> None:
-            with closing(OpticalDrive(open_transport(address, exclusive=False))) as drive:
+            with closing(OpticalDrive(open_transport(address))) as drive:
                 drive.eject()
 
         await asyncio.to_thread(eject)

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 
 from imagerd.base.errors import ImagerdError
 from imagerd.catalog.records import JobState
+from imagerd.daemon.handover import WorkerOrder
+from imagerd.daemon.nursery import Nursery
 from imagerd.daemon.protocol import WorkerReport
 from imagerd.daemon.slots import Slot
-from imagerd.daemon.workers import Worker, WorkerEnd, WorkerOrder
+from imagerd.daemon.workers import Worker, WorkerEnd
 
 _log = logging.getLogger(__name__)
 _DEATHS_IN_A_ROW = 5  # without progress between them
@@ -46,12 +48,14 @@ class Stint:
         self,
         slot: Slot,
         order: WorkerOrder,
+        nursery: Nursery,
         watchdog: float,
         survivors: Survivors,
         reported: Callable[[WorkerReport], None],
     ) -> None:
         self._slot = slot
         self._order = order
+        self._nursery = nursery
         self._watchdog = watchdog
         self._survivors = survivors
         self._reported = reported
@@ -96,7 +100,7 @@ class Stint:
 
     async def _one_worker(self) -> WorkerEnd:
         try:
-            self._worker = await Worker.start(self._order, self._watchdog)
+            self._worker = await Worker.start(self._order, self._nursery, self._watchdog)
         except OSError as error:  # no memory, no processes left
             _log.error("cannot start a worker for %s: %s", self._slot.address, error)
             return WorkerEnd(-1, None)

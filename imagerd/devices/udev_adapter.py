@@ -72,6 +72,17 @@ def list_optical() -> tuple[OpticalDevice, ...]:
     return tuple(sorted((d for d in devices if d is not None), key=lambda device: device.node))
 
 
+def serials_of(node: str) -> tuple[str, ...]:
+    """The serial numbers of a drive that udev knows; () if none, or if udev does not run."""
+    try:
+        device = pyudev.Devices.from_device_file(pyudev.Context(), node)
+    except (pyudev.DeviceNotFoundError, OSError):
+        return ()
+    known = cast(_Device, device).properties
+    names = ("ID_SERIAL_SHORT", "ID_SCSI_SERIAL")
+    return tuple(known[name] for name in names if known.get(name))
+
+
 class UdevMonitor:
     """Events of optical drives, after udev's rules have run. Watch `fileno`, then `drain`."""
 

@@ -13,8 +13,6 @@ from tests.kernel.guest import RESULTS_IN_GUEST, ROOT, NoGuest, find_kernel, run
 RESULTS = ROOT / "build" / "kernel"
 TIMEOUT = 1500.0
 INSIDE = "tests/kernel/inside"
-LANES = (("attach", "clients"), ("service",), ("last",))
-BY_HAND = ("cycles",)  # fifty discs take longer there than all the rest
 
 
 def main() -> int:
@@ -31,30 +29,13 @@ def main() -> int:
 
 
 def _command(arguments: list[str]) -> str:
-    """What the guest's shell does: one pytest with the arguments given, or all in two lanes.
-
-    In one lane are the tests of the daemon, in the other those of drives that it leaves alone;
-    what concerns every drive of the machine comes last.
-    """
-    if any(INSIDE in argument for argument in arguments):
-        return _pytest(arguments)
-    drives, daemon, last = (
-        _lane(lane[0], [f"{INSIDE}/test_{name}.py" for name in lane] + arguments) for lane in LANES
-    )
-    codes = " ".join(f"{RESULTS_IN_GUEST}/exit-{lane[0]}" for lane in LANES)
-    return f'{drives} & {daemon}; wait; {last}; test "$(cat {codes} | sort -u)" = 0'
-
-
-def _lane(name: str, arguments: list[str]) -> str:
-    """A pytest whose lines are whole and say whose they are; its exit code goes to a file."""
-    code = RESULTS_IN_GUEST / f"exit-{name}"
-    return f"{{ {_pytest(arguments)}; echo $? >{code}; }} 2>&1 | sed -u 's/^/{name:8}/'"
-
-
-def _pytest(arguments: list[str]) -> str:
+    """What the guest's shell does: one pytest with the files that are named, or all in lanes."""
     without = ("cacheprovider", "xdist", "anyio", "hypothesispytest")  # each takes seconds there
-    options = ["-v", *(f"-pno:{plugin}" for plugin in without)]
-    return shlex.join([sys.executable, "-u", "-m", "pytest", *options, *arguments])
+    options = ["-v", *(f"-pno:{plugin}" for plugin in without), *arguments]
+    if any(INSIDE in argument for argument in arguments):
+        return shlex.join([sys.executable, "-u", "-m", "pytest", *options])
+    lanes = [sys.executable, "-u", "-m", "tests.kernel.inside.lanes", str(RESULTS_IN_GUEST)]
+    return shlex.join([*lanes, *options])
 
 
 if __name__ == "__main__":

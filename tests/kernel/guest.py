@@ -83,7 +83,7 @@ def run(kernel: Kernel, results: Path, command: str, *, timeout: float) -> int:
         "-kernel", str(kernel.image), "-initrd", str(ram_disk),
         "-append", "console=ttyS0 loglevel=5 panic=-1 systemd.unit=imagerd-tests.service"
         " systemd.show_status=no mitigations=off apparmor=0 audit=0 nowatchdog"
-        " tsc=reliable rcupdate.rcu_expedited=1",  # or each look at the clock is a trap
+        " norandmaps tsc=reliable rcupdate.rcu_expedited=1",  # or each look at the clock is a trap
         "-serial", f"file:{results / 'console.log'}", "-serial", "stdio",
         *_share("host", Path("/"), read_only=True),
         *_share("results", results, read_only=False),

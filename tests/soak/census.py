@@ -44,6 +44,13 @@ def census(pids: dict[str, int], folder: Path) -> Census:
     return Census(processes, tuple(strays(folder, set(pids.values()))), size)
 
 
+def nursery_of(daemon: int) -> int:
+    """The process that the daemon has its workers from."""
+    (pid,) = (_PROC / str(daemon) / "task" / str(daemon) / "children").read_text().split()[:1]
+    assert (_PROC / pid / "comm").read_text() == "imagerd-nursery\n"
+    return int(pid)
+
+
 def process(pid: int) -> Process:
     """What a process has open, how many threads, how much memory."""
     status = dict(

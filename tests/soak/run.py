@@ -17,7 +17,7 @@ from pathlib import Path
 from imagerd.base.errors import ImagerdError
 from imagerd.devices.virtual.host import HostProcess
 from tests.soak.book import Ledger
-from tests.soak.census import Census, census, left_about, settled, strays
+from tests.soak.census import Census, census, left_about, nursery_of, settled, strays
 from tests.soak.crew import Crew
 from tests.soak.discs import TIME_SCALE
 from tests.soak.ear import Ear
@@ -104,7 +104,9 @@ class Soak:
             one.let_go()
         station.until(lambda: _names(station) == sorted(DRIVES), "the guests to be gone")
         assert station.daemon is not None
-        pids = {"daemon": station.daemon.pid} | {name: host.pid for name, host in hosts.items()}
+        daemon = station.daemon.pid
+        pids = {"daemon": daemon, "nursery": nursery_of(daemon)}
+        pids |= {name: host.pid for name, host in hosts.items()}
         found = settled(
             lambda: census(pids, station.folder),
             lambda census: not self._limits.broken_by(census),

@@ -55,7 +55,7 @@ class HostState(msgspec.Struct, frozen=True):
     """What the host says of its drive. `image` is the path of the medium, or empty.
 
     `insertions` counts how often the tray closed over a medium: a change means another disc, or
-    the same one anew.
+    the same one anew. `unreported` counts events and unit attentions that nobody has fetched yet.
     """
 
     name: str
@@ -70,6 +70,7 @@ class HostState(msgspec.Struct, frozen=True):
     max_transfer: int
     moved: bool = False  # whether the button just pressed has moved the tray
     node: str = ""  # /dev/srN, if the drive is attached to the kernel
+    unreported: int = 0
 
 
 class Closed(Exception):

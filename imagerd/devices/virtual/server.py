@@ -300,4 +300,5 @@ class Server:
             max_transfer=self._drive.max_transfer,
             moved=moved,
             node=self._plug.node if self._plug is not None else "",
+            unreported=len(state.media_events) + len(state.attentions),
         )

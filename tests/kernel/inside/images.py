@@ -15,8 +15,6 @@ from tests.iso9660 import iso_image
 from tests.kernel.inside.machine import tell, write
 from tests.sources import MemorySource, TrackPlan, audio, data, lay_out, memory_disc
 
-FOLDER = Path(f"/srv/discs/{os.getpid()}")  # the lanes do not share any
-
 DISCS: dict[str, MemorySource] = {
     "mode1": memory_disc([data(600)], seed=11),
     "xa": memory_disc([TrackPlan(TrackMode.MODE2, 600, form2=3)], disc_type=DiscType.XA, seed=12),
@@ -43,16 +41,21 @@ for _track in DISCS["music"].layout.tracks:
     DISCS["music"].raw[_track.number][: _track.pregap] = 0
 
 
+def folder() -> Path:
+    """Where they are: each lane has its own."""
+    return Path(f"/srv/discs/{os.getpid()}")
+
+
 @functools.cache
 def image_of(name: str) -> Path:
     """The .cue of a disc of `DISCS`."""
-    return write(DISCS[name], FOLDER / f"{name}.cue")
+    return write(DISCS[name], folder() / f"{name}.cue")
 
 
 @functools.cache
 def blank(name: str, sectors: int) -> Path:
     """An .iso with nothing in it but its size."""
-    path = FOLDER / f"{name}.iso"
+    path = folder() / f"{name}.iso"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.truncate(sectors * 2048)
@@ -62,7 +65,7 @@ def blank(name: str, sectors: int) -> Path:
 @functools.cache
 def tree() -> Path:
     """Files for a volume: texts and noise, in folders."""
-    root = FOLDER / "tree"
+    root = folder() / "tree"
     rng = np.random.default_rng(1)
     for number in range(12):
         path = root / f"folder {number % 3}" / f"File with a long name {number}.bin"
@@ -74,7 +77,7 @@ def tree() -> Path:
 @functools.cache
 def volume(label: str = "GUEST") -> Path:
     """An .iso with ISO 9660, Rock Ridge and Joliet, made by another people's program."""
-    path = FOLDER / f"{label}.iso"
+    path = folder() / f"{label}.iso"
     tell("genisoimage", "-quiet", "-r", "-J", "-V", label, "-o", path, tree())
     return path
 
@@ -82,7 +85,7 @@ def volume(label: str = "GUEST") -> Path:
 @functools.cache
 def udf() -> Path:
     """An .iso with UDF and ISO 9660."""
-    path = FOLDER / "udf.iso"
+    path = folder() / "udf.iso"
     tell("genisoimage", "-quiet", "-udf", "-r", "-J", "-V", "BRIDGE", "-o", path, tree())
     return path
 
@@ -101,12 +104,12 @@ def game() -> tuple[Path, MemorySource]:
     raw[1] = to_raw(content, SectorFormat.USER, TrackMode.MODE1, 0)
     raw[2][:150] = 0
     source = MemorySource(layout, raw)
-    return write(source, FOLDER / "game.cue"), source
+    return write(source, folder() / "game.cue"), source
 
 
 def plan(name: str, text: str) -> Path:
     """A fault plan as a file."""
-    path = FOLDER / f"{name}.toml"
+    path = folder() / f"{name}.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return path

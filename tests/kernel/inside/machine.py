@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
 import sys
 import time
@@ -20,6 +22,8 @@ from imagerd.formats.write import WriteOptions, write_image
 
 T = TypeVar("T")
 PATIENCE = 90.0
+CDROM_LOCKDOOR = 0x5329
+_PAUSE = 0.3  # each look costs the guest a good deal
 
 
 def until(look: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
@@ -28,7 +32,7 @@ def until(look: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
     while not (found := look()):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited in vain for {what}:\n{tail_of_dmesg()}")
-        time.sleep(0.1)
+        time.sleep(_PAUSE)
     return found
 
 
@@ -67,6 +71,11 @@ def properties(node: str) -> dict[str, str]:
     """What udev knows of a device."""
     lines = tell("udevadm", "info", "--query=property", node).splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def in_sysfs(node: str) -> Path:
+    """The device behind a node: the next drive may get the node's name, but not this."""
+    return Path("/sys/class/block", Path(node).name).resolve()
 
 
 def write(source: SectorSource, target: Path) -> Path:
@@ -110,8 +119,9 @@ def insert(drive: Drive, image: Path, faults: Path | None = None) -> str:
     state = drive.one.control.state()
     if state.image != str(image) or state.tray_open or faults is not None:
         drive.swap(image, faults)
-        until(lambda: drive.one.control.state().locked, "udev to lock the tray over the disc")
-        drive.ready()
+    # A change that the kernel has still to hear of would have udev look in the middle of a test.
+    until(lambda: not drive.one.control.state().unreported, "the kernel to have heard of the disc")
+    drive.ready()
     return drive.node
 
 
@@ -126,6 +136,17 @@ def drive(image: Path, name: str = "client", **how: Any) -> Iterator[Drive]:
         with suppress(ImagerdError):
             attached.detach(attached.find(name))
         settle()
+
+
+@contextmanager
+def held(node: str) -> Iterator[None]:
+    """A program has the drive for itself, and its tray locked."""
+    fd = os.open(node, os.O_RDWR | os.O_EXCL | os.O_NONBLOCK)
+    try:
+        fcntl.ioctl(fd, CDROM_LOCKDOOR, 1)  # udev's own lock goes when anybody closes the drive
+        yield
+    finally:
+        os.close(fd)
 
 
 def leftovers(name: str) -> list[str]:

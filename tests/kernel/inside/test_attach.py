@@ -20,11 +20,12 @@ from imagerd.base.errors import AlreadyThere, BadInput, DriveLost, ImagerdError,
 from imagerd.devices.scsi import Command, Direction, Reply
 from imagerd.devices.transport import open_transport
 from imagerd.devices.virtual.kernel import attached
-from tests.kernel.inside.images import FOLDER, blank, plan, volume
+from tests.kernel.inside.images import blank, folder, plan, volume
 from tests.kernel.inside.machine import (
     Drive,
     drive,
     imagerctl,
+    in_sysfs,
     insert,
     leftovers,
     processes,
@@ -78,13 +79,14 @@ def test_a_drive_outlives_the_shell_that_attached_it_and_goes_when_it_is_told_to
     assert shell.returncode == 0, shell.stderr
     node = json.loads(shell.stdout)["state"]["node"]
     assert Path(node).is_block_device()
+    device = in_sysfs(node)
     listed = json.loads(imagerctl("attach", "--list", "--json"))["drives"]
     assert [(one["name"], one["state"]["node"]) for one in listed] == [("client", node)]
     assert str(image) in imagerctl("attach", "--list")
     assert tell("dd", f"if={node}", "bs=2048", "skip=16", "count=1").find("CD001") >= 0
     assert f"detached client ({node})" in imagerctl("detach", node)
     gone()
-    assert not Path(node).exists()
+    until(lambda: not device.exists(), "the end of the device")
 
 
 def test_a_swap_is_an_eject_and_an_insertion_for_udev(kept: Drive) -> None:
@@ -133,24 +135,11 @@ def test_a_disc_in_use_is_not_swapped_unless_by_force(kept: Drive, tmp_path: Pat
         tell("umount", "--lazy", tmp_path, ok=(0, 32))  # by force: systemd has done it
 
 
-def test_a_drive_that_a_program_holds_is_not_opened_by_the_button(kept: Drive) -> None:
-    one = kept
-    insert(one, volume())
-    holder = os.open(one.node, os.O_RDWR | os.O_EXCL | os.O_NONBLOCK)
-    try:
-        with pytest.raises(NotAvailable, match="in use"):
-            one.swap(blank("blank", 300))
-        assert not one.one.control.state().tray_open
-    finally:
-        os.close(holder)
-    until(lambda: one.one.control.state().tray_open, "udev, which opens it afterwards")
-
-
 def test_a_killed_process_takes_its_drive_along_and_readers_get_errors() -> None:
     with drive(blank("long", 400_000)) as one:
-        node = one.node
+        device = in_sysfs(one.node)
         reader = subprocess.Popen(
-            ["dd", f"if={node}", "of=/dev/null", "bs=2048", "iflag=direct"],
+            ["dd", f"if={one.node}", "of=/dev/null", "bs=2048", "iflag=direct"],
             stderr=subprocess.PIPE,
         )
         time.sleep(1)
@@ -160,7 +149,7 @@ def test_a_killed_process_takes_its_drive_along_and_readers_get_errors() -> None
         assert reader.stderr is not None
         with reader.stderr:
             assert b"Input/output error" in reader.stderr.read()
-        until(lambda: not Path(node).exists(), "the end of the node")
+        until(lambda: not device.exists(), "the end of the device")
 
 
 def test_a_drive_whose_watchdog_died_too_is_stale_and_cleared_when_asked() -> None:
@@ -185,12 +174,12 @@ def test_a_signal_ends_a_drive_in_order() -> None:
 
 def test_a_drive_can_be_detached_while_its_disc_is_mounted(tmp_path: Path) -> None:
     with drive(volume()) as one:
-        node = one.node
-        tell("mount", "-o", "ro", node, tmp_path)
+        device = in_sysfs(one.node)
+        tell("mount", "-o", "ro", one.node, tmp_path)
         attached.detach(one.one, force=True)
         gone()
         until(lambda: not os.path.ismount(tmp_path), "systemd, which unmounts it")
-        until(lambda: not Path(node).exists(), "the end of the node")
+        until(lambda: not device.exists(), "the end of the device")
 
 
 def test_a_command_that_the_drive_never_answers_is_aborted_and_the_drive_lives_on() -> None:
@@ -224,12 +213,12 @@ def test_a_drive_is_detached_while_a_command_hangs() -> None:
 def test_a_drive_that_a_plan_unplugs_is_gone_for_the_kernel_and_comes_back() -> None:
     faults = plan("unplug", "[[drive]]\nwhat = 'lost'\nlba = 100\n")
     with drive(blank("cable", 3000), faults=faults) as one:
-        node = one.node
-        with closing(open_transport(node, exclusive=False)) as held, pytest.raises(DriveLost):
+        device = in_sysfs(one.node)
+        with closing(open_transport(one.node, exclusive=False)) as held, pytest.raises(DriveLost):
             for _ in range(100):
                 held.execute(Command(read_10(100), Direction.IN, 2048))
                 time.sleep(0.1)
-        until(lambda: not Path(node).exists(), "the end of the node")
+        until(lambda: not device.exists(), "the end of the device")
         one.one.control.replug()
         assert Path(one.node).exists()
         until(lambda: send(one.node, read_10(200), 2048).ok, "the drive to read again")
@@ -251,7 +240,7 @@ def test_what_does_not_come_is_told_as_residue_with_the_sectors_before_it(kept: 
 
 def test_an_image_that_cannot_be_opened_leaves_nothing_behind() -> None:
     broken = plan("broken", "no image")
-    for wrong, error in ((broken, ImagerdError), (FOLDER / "none.cue", ImagerdError)):
+    for wrong, error in ((broken, ImagerdError), (folder() / "none.cue", ImagerdError)):
         with pytest.raises(error):
             attached.attach(wrong, name="client")
         gone()

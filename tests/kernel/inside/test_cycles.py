@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from imagerd.daemon.protocol import JobView
-from tests.kernel.inside.images import FOLDER
+from tests.kernel.inside.images import folder
 from tests.kernel.inside.machine import Drive, drive, fds, leftovers, processes, until, write
 from tests.kernel.inside.service import Service
 from tests.sources import data, memory_disc
@@ -21,7 +22,7 @@ DISCS = 5  # of each drive
 def _disc(drive_number: int, number: int) -> Path:
     seed = 100 * drive_number + number
     source = memory_disc([data(300 + seed)], seed=seed)  # no two have one TOC
-    return write(source, FOLDER / f"cycle-{drive_number}-{number}.cue")
+    return write(source, folder() / f"cycle-{drive_number}-{number}.cue")
 
 
 def _cycle(one: Drive, image: Path) -> None:
@@ -42,7 +43,11 @@ def _taken(one: Drive, image: Path) -> None:
 
 
 def _workers() -> list[int]:
-    return [pid for pid, words in processes() if "imagerd.daemon.worker" in words]
+    names = {}
+    for pid, _ in processes():
+        with suppress(OSError):
+            names[pid] = Path(f"/proc/{pid}/comm").read_text()
+    return [pid for pid, name in names.items() if name.startswith("imagerd:")]
 
 
 @pytest.mark.timeout(900)

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from imagerd.base.errors import NotAvailable
 from imagerd.devices.virtual.kernel.configfs import kernel_drives
 from tests.kernel.inside.images import image_of, volume
-from tests.kernel.inside.machine import drive, imagerctl, leftovers, tell, until
+from tests.kernel.inside.machine import drive, held, imagerctl, insert, leftovers, tell, until
 
 
 def test_nothing_is_left_of_all_that_was_attached() -> None:
@@ -28,6 +31,17 @@ def test_all_drives_are_detached_at_once_and_two_have_two_nodes() -> None:
         ]
         for name in ("client", "second"):
             until(lambda name=name: not leftovers(name), f"the end of {name}")  # type: ignore[misc]
+
+
+def test_a_drive_that_a_program_holds_is_not_opened_by_the_button() -> None:
+    with drive(volume()) as one:
+        insert(one, volume())
+        # So the kernel does not ask the drive for events, unless another program opens it.
+        with held(one.node):
+            with pytest.raises(NotAvailable, match="in use"):
+                one.swap(image_of("music"))
+            assert not one.one.control.state().tray_open
+        until(lambda: one.one.control.state().tray_open, "udev, which opens it afterwards")
 
 
 def test_the_kernel_has_not_complained_of_itself() -> None:

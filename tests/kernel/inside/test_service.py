@@ -195,6 +195,22 @@ def test_a_disc_of_many_gigabytes_is_known_for_what_it_is_and_begun_right(
             assert file.read(2048).rstrip(b"\0") == marks[lba]
 
 
+def test_a_drive_that_is_switched_off_by_its_serial_number_is_not_even_opened(
+    service: Service, station: Drive
+) -> None:
+    known = {job.id for job in service.jobs()}
+    with drive(image_of("mixed"), "third") as one:
+        names = {Path(one.node).name: "off"}
+        until(lambda: names.items() <= _states(service).items(), "imagerd to know it as off")
+        (view,) = [view for view in service.client.drives() if view.address == one.node]
+        assert view.model == ""  # who has opened it knows
+        assert {job.id for job in service.jobs()} == known
+
+
+def _states(service: Service) -> dict[str, str]:
+    return {view.name: view.state for view in service.client.drives()}
+
+
 def _done(service: Service, job: JobView) -> int:
     progress = service.client.job(job.id).progress
     return progress.done if progress else 0
