@@ -165,6 +165,7 @@ def test_a_job_whose_workers_die_in_a_loop_ends_paused_with_a_sentence() -> None
             return here.jobs()[0].state == "paused" and not here.workers()
 
         here.until(paused, "the daemon to give up")
+        here.until(lambda: here.client.drives()[0].state == "loaded", "the drive to be left alone")
         assert 5 <= len(killed) <= 8
         assert "died several times" in here.jobs()[0].sentence
         view = here.client.drives()[0]
