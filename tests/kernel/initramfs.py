@@ -40,9 +40,10 @@ echo imagerd-guest >/root/etc/hostname
 : >/root/etc/fstab
 rm -f /root/.dockerenv /root/run/.containerenv  # or systemd takes the guest for a container
 rm -f /root/etc/machine-id; echo 0123456789abcdef0123456789abcdef >/root/etc/machine-id
-mkdir -p /root/etc/systemd/system /root/etc/modules-load.d
+mkdir -p /root/etc/systemd/system /root/etc/modules-load.d /root/etc/tmpfiles.d
+ln -sf /dev/null /root/etc/tmpfiles.d/tmp.conf  # it would empty /tmp, where the checkout may be
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \\
-    man-db.timer systemd-binfmt.service getty.target fstrim.timer logrotate.timer; do
+    man-db.timer systemd-binfmt.service getty.target fstrim.timer logrotate.timer tmp.mount; do
   ln -sf /dev/null /root/etc/systemd/system/$unit
 done
 cp /units/* /root/etc/systemd/system/
