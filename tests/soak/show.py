@@ -81,7 +81,7 @@ def _counted(censuses: list[Census]) -> list[str]:
     rows = []
     for name in censuses[0].processes:
         found = [census.processes[name] for census in censuses]
-        what = name if name == "daemon" else f"drive {name}"
+        what = name if name in ("daemon", "nursery") else f"drive {name}"
         rows.append(_row(f"{what}: open files", [str(process.open) for process in found]))
         rows.append(_row(f"{what}: threads", [str(process.threads) for process in found]))
         rows.append(_row(f"{what}: memory", [f"{p.memory / 2**20:.1f} MiB" for p in found]))
