@@ -54,16 +54,15 @@ async def watched(test):
         return await test(watch)
     finally:
         watch.cancel()
-
-nursery = open_nursery(work)
 """
 
 
-def _program(body: str) -> subprocess.CompletedProcess[str]:
-    """Run a daemon of a few lines, whose event loop runs `test`."""
+def _program(body: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a daemon of a few lines, whose event loop runs `body`."""
+    head = f"{_SET_UP}\n{textwrap.dedent(before)}\nnursery = open_nursery(work)"
     test = "async def test(watch):\n" + textwrap.indent(textwrap.dedent(body), "    ")
     return subprocess.run(
-        [sys.executable, "-c", f"{_SET_UP}\n{test}\nasyncio.run(watched(test))\nnursery.close()"],
+        [sys.executable, "-c", f"{head}\n{test}\nasyncio.run(watched(test))\nnursery.close()"],
         capture_output=True,
         text=True,
         timeout=60,
@@ -104,6 +103,29 @@ def test_a_killed_worker_is_told_of_with_its_signal() -> None:
         code, _ = await run(b"hang", kill)
         print(code)
     """) == ["-9"]
+
+
+def test_an_order_for_which_there_is_no_process_left_is_refused_and_the_next_is_not() -> None:
+    done = _program(
+        """
+        try:
+            await run(b"plain")
+        except OSError as error:
+            print(error.errno == errno.EAGAIN)
+        print(await run(b"plain"))
+        """,
+        before="""
+        import errno
+        forks, fork = [], os.fork
+        def full():
+            forks.append(None)
+            if len(forks) == 2:  # the first makes the nursery
+                raise OSError(errno.EAGAIN, "full")
+            return fork()
+        os.fork = full
+        """,
+    )
+    assert (done.stdout, done.stderr) == ("True\n(7, '')\n", "")
 
 
 def test_a_signal_that_comes_before_the_worker_has_a_handler_is_not_lost() -> None:
