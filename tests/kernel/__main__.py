@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m tests.kernel [PYTEST ARGUMENTS]``: run the tests of `inside/` in the guest."""
+"""``python -m tests.kernel [PYTEST ARGUMENTS]``: run the tests of `inside/` in the guest.
+
+``--large`` runs the one that is in no lane, for half an hour, in 16 GiB of memory.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from tests.kernel.guest import RESULTS_IN_GUEST, ROOT, NoGuest, find_kernel, run
 RESULTS = ROOT / "build" / "kernel"
 TIMEOUT = 1500.0
 INSIDE = "tests/kernel/inside"
+LARGE = "film"
 
 
 def main() -> int:
@@ -25,6 +29,9 @@ def main() -> int:
     for package in ("imagerd", "tests"):  # the guest would do it twenty times slower
         compileall.compile_dir(ROOT / package, quiet=1)
     print(f"Linux {kernel.release} under QEMU, all emulated", flush=True)
+    if sys.argv[1:] == ["--large"]:
+        command = _command([f"{INSIDE}/test_{LARGE}.py"])
+        return run(kernel, RESULTS, command, timeout=5 * TIMEOUT, memory="16G")
     return run(kernel, RESULTS, _command(sys.argv[1:]), timeout=TIMEOUT)
 
 

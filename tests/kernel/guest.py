@@ -14,7 +14,6 @@ from tests.kernel import initramfs
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS_IN_GUEST = Path("/results")
-MEMORY = "4G"
 CPU = "Westmere"  # what numpy asks for (x86-64-v2); emulated AVX would be slower than none
 QEMU = "qemu-system-x86_64"
 
@@ -68,7 +67,7 @@ TimeoutStartSec=infinity
 """
 
 
-def run(kernel: Kernel, results: Path, command: str, *, timeout: float) -> int:
+def run(kernel: Kernel, results: Path, command: str, *, timeout: float, memory: str = "4G") -> int:
     """Boot, run `command`, and return its exit code. What it prints goes to our own output."""
     results.mkdir(parents=True, exist_ok=True)
     (results / "exit").unlink(missing_ok=True)
@@ -79,7 +78,7 @@ def run(kernel: Kernel, results: Path, command: str, *, timeout: float) -> int:
     )
     arguments = [
         QEMU, "-nodefaults", "-no-reboot", "-display", "none", "-machine", "q35",
-        "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", CPU, "-smp", "2", "-m", MEMORY,
+        "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", CPU, "-smp", "2", "-m", memory,
         "-kernel", str(kernel.image), "-initrd", str(ram_disk),
         "-append", "console=ttyS0 loglevel=5 panic=-1 systemd.unit=imagerd-tests.service"
         " systemd.show_status=no mitigations=off apparmor=0 audit=0 nowatchdog"
