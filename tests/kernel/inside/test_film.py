@@ -31,5 +31,5 @@ def test_a_film_of_two_full_layers_is_archived_whole(service: Service) -> None:
         assert job.state == "done", (job, service.log())
         image, ranges = service.image_of(job)
         assert not ranges
-        assert one.one.control.state().tray_open
+        until(lambda: one.one.control.state().tray_open, "the tray to open")
         tell("cmp", path, Path(image.path), timeout=1000)
