@@ -78,8 +78,7 @@ class Tree:
 
     def walk(self) -> None:
         """Gather directories, and files in `files`."""
-        for where, _ in self._about.tables:
-            self._add_table(where)
+        self._add_tables()
         if self._root is None:
             self._found.problem(f"The {self._about.what} leads to no root directory.")
         else:
@@ -146,11 +145,18 @@ class Tree:
                 if table and not len(bad):
                     return
 
-    def _add_table(self, where: int) -> None:
-        lba, count = self._lba(where), -(-min(self._about.path_table, _MOST_TABLE) // BLOCK)
-        if self._disc.holds(lba):
-            session = self._track.session
-            self._found.add(structure("path table", lba, count, self._about.system, session))
+    def _add_tables(self) -> None:
+        claimed = min(self._about.path_table, _MOST_TABLE)
+        used = sum(8 + len(entry.name) + len(entry.name) % 2 for entry in self._path_table())
+        if used and used < claimed:  # padded, or an absurd claim
+            claimed = used
+        for where in dict.fromkeys(where for where, _ in self._about.tables):
+            lba = self._lba(where)
+            track = self._disc.layout.track_at(lba)
+            if track is not None and self._disc.holds(lba):
+                count = min(-(-claimed // BLOCK), track.end - lba)
+                session = self._track.session
+                self._found.add(structure("path table", lba, count, self._about.system, session))
 
     def _walk_unreached(self) -> None:
         paths: list[str] = []
