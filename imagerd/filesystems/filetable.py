@@ -67,7 +67,7 @@ class FileTable:
 
     def hit(self, lbas: range) -> tuple[str, ...]:
         """Labels of the files, directories and structures in `lbas`, by LBA, each once."""
-        return tuple(dict.fromkeys(self._label(entry) for entry in self.at(lbas)))
+        return tuple(dict.fromkeys(self.label(entry) for entry in self.at(lbas)))
 
     def at(self, lbas: range) -> tuple[Entry, ...]:
         """The entries with a sector in `lbas`, by LBA; one of several extents may come twice."""
@@ -85,7 +85,8 @@ class FileTable:
         index = int(np.searchsorted(self._starts, lba, side="left"))
         return int(self._starts[index]) if index < len(self._starts) else None
 
-    def _label(self, entry: Entry) -> str:
+    def label(self, entry: Entry) -> str:
+        """What to call an entry of the table; those of an older session say so."""
         old = entry.session != self._newest
         return f"{entry.label}, session {entry.session}" if old else entry.label
 

@@ -54,8 +54,9 @@ def structure(what: str, lba: int, count: int, system: str, session: int) -> Ent
 class Limits:
     """How much of a file system is believed, against loops and nonsense.
 
-    `text`: characters of all paths together, an extent counting as sixteen. `blocks`: 2048-byte blocks to read; after `failures`
-    unreadable ones nothing more is read. `directory`: blocks of one directory.
+    `text`: characters of all paths together, an extent counting as sixteen. `blocks`: blocks of
+    2048 bytes to read; after `failures` unreadable ones nothing more is read. `directory`: blocks
+    of one directory.
     """
 
     entries: int = 500_000
