@@ -11,7 +11,7 @@ from imagerd.recovery.protection.facts import ANY, DEFECTS, Facts
 
 _NEAR = 256  # sectors on each side that must be good at least; twelve turns and more of a CD
 _NEAR_RATIO = 5  # how much denser the area is than the sectors just outside it
-_FAR_RATIO = 4  # and than the rest of the disc
+_FAR_RATIO = 2  # and than the rest of the disc, which may have scratches of its own
 _PARTS = 10
 
 
