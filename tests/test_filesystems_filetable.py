@@ -265,6 +265,16 @@ def test_a_root_record_that_is_gone_is_found_by_the_path_table() -> None:
     assert FileTable.of(Volume(bytes(data))).find("A.BIN") is not None
 
 
+@pytest.mark.parametrize("options", [(), ("-J",)])
+def test_files_are_found_though_every_volume_descriptor_is_lost(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    data = made("genisoimage", tree(tmp_path / "tree", FILES), tmp_path / "i.iso", "-D", *options)
+    whole, table = FileTable.of(Volume(data)), FileTable.of(Volume(data, range(16, 19)))
+    assert told(table) == told(whole)
+    assert any("by search" in problem for problem in table.problems)
+
+
 def test_high_sierra_is_walked() -> None:
     data = bytearray(iso_image("DISC", {"A.BIN": bytes(2048), "B.BIN": b"b"}))
     volume = data[16 * 2048 : 17 * 2048]

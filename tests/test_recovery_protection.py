@@ -95,6 +95,13 @@ def test_a_gap_that_cannot_be_read_for_other_reasons_is_no_safedisc() -> None:
         assert not only(recognise(facts(SAFEDISC, made, why=why)), "SafeDisc").expected
 
 
+def test_what_was_not_tried_may_be_damage_as_well() -> None:
+    told = facts(SAFEDISC, strewn(GAP, 0.08))
+    assert only(recognise(told), "SafeDisc").expected
+    unread = BadSectors([*told.bad, BadRange(GAP.stop, 5000, Why.NONE)])
+    assert not only(recognise(replace(told, bad=unread)), "SafeDisc").expected
+
+
 @pytest.mark.parametrize("title", RING_FILES)
 def test_a_ring_in_its_file_is_expected(title: str) -> None:
     hurt = range(20_000, 20_050)

@@ -3,17 +3,19 @@
 
 Each data track may begin with a volume. All its trees are walked: the Joliet one gives the names,
 the primary one what Joliet leaves out. Directories that the tree does not reach (a bad sector on
-the way) are found by the path tables. After ECMA-119.
+the way) are found by the path tables, roots whose descriptor is lost by a search. After ECMA-119.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import TypeAlias
 
 from imagerd.disc.layout import Track
 from imagerd.filesystems.blocks import Blocks
 from imagerd.filesystems.gathering import Entry, Gathering, structure
+from imagerd.filesystems.iso9660_lost import lost_roots
 from imagerd.filesystems.iso9660_records import Descriptor, descriptor
 from imagerd.filesystems.iso9660_tree import Tree
 
@@ -33,9 +35,7 @@ def walk(disc: Blocks, found: Gathering) -> None:
 
 
 def _walk_volume(disc: Blocks, found: Gathering, track: Track, newer: set[_Listed]) -> None:
-    structures, trees = _descriptors(disc, found, track)
-    for entry in structures:
-        found.add(entry)
+    trees = _trees(disc, found, track)
     listed: Counter[_Place] = Counter()
     roots: set[int | None] = set()  # an enhanced descriptor names that of the primary once more
     for about in sorted(trees, key=lambda about: not about.joliet):
@@ -58,11 +58,30 @@ def _place(file: Entry) -> _Place:
     return (file.extents[0].start if file.extents else -1, file.size)
 
 
-def _descriptors(
-    disc: Blocks, found: Gathering, track: Track
-) -> tuple[list[Entry], list[Descriptor]]:
-    structures: list[Entry] = []
-    trees: list[Descriptor] = []
+def _trees(disc: Blocks, found: Gathering, track: Track) -> list[Descriptor]:
+    """The trees of the volume on `track`, each by its descriptor; adds what the volume needs."""
+    descriptors = list(_descriptors(disc, found, track))
+    trees = [about for _, about in descriptors if about.tree]
+    if not trees and not disc.read(track.index1 + _FIRST).readable(0):
+        trees = list(lost_roots(disc, track))
+        if trees:
+            found.problem(
+                f"No volume descriptor can be read; by search, {len(trees)} root directories were"
+                " found."
+            )
+    session = track.session
+    if descriptors or trees:
+        found.add(structure("system area", track.index1, _FIRST, "ISO 9660", session))
+    for lba, about in descriptors:
+        found.add(structure(about.what, lba, 1, about.system, session))
+        catalogue = about.boot_catalogue
+        if catalogue is not None and disc.holds(catalogue):
+            found.add(structure("boot catalogue", catalogue, 1, "El Torito", session))
+    return trees
+
+
+def _descriptors(disc: Blocks, found: Gathering, track: Track) -> Iterator[tuple[int, Descriptor]]:
+    """The volume descriptors on `track`, each with its LBA."""
     unreadable = 0
     for lba in range(track.index1 + _FIRST, track.index1 + _FIRST + _MOST_DESCRIPTORS):
         block = disc.read(lba).block(0)
@@ -77,19 +96,9 @@ def _descriptors(
             before = f"LBA {lba - unreadable} to {lba - 1}"
             found.problem(f"Among the volume descriptors {before} cannot be read.")
             unreadable = 0
-        structures.append(structure(about.what, lba, 1, about.system, track.session))
-        if about.boot_catalogue is not None and disc.holds(about.boot_catalogue):
-            structures.append(
-                structure("boot catalogue", about.boot_catalogue, 1, "El Torito", track.session)
-            )
-        if about.tree:
-            trees.append(about)
+        yield lba, about
         if about.last:
             break
-    if structures:
-        system_area = structure("system area", track.index1, _FIRST, "ISO 9660", track.session)
-        structures.insert(0, system_area)
-    return structures, trees
 
 
 def _recognised(block: bytes) -> bool:

@@ -8,7 +8,7 @@ So what is unreadable and never played may be meant, and what is unreadable and 
 from __future__ import annotations
 
 from imagerd.disc.layout import Medium
-from imagerd.recovery.protection.facts import Confidence, Facts, Finding
+from imagerd.recovery.protection.facts import TRIED, Confidence, Facts, Finding
 from imagerd.recovery.sectormap import RangeSet
 
 _RIPGUARD = b"MVSNRGFP"  # Macrovision, RipGuard, fingerprint
@@ -54,7 +54,7 @@ def arccos(facts: Facts) -> Finding | None:
     if islands:
         evidence = (_told(islands), *bogus[:5])
         return Finding("ARccOS or alike", Confidence.LIKELY, evidence, _BASIS, islands)
-    if bogus and facts.bad.total:
+    if bogus and _any_bad(facts):
         evidence = (_unclear(facts), *bogus[:5])
         return Finding("ARccOS or alike", Confidence.POSSIBLE, evidence, _BASIS)
     return None
@@ -97,6 +97,10 @@ def _told(islands: tuple[range, ...]) -> str:
 
 
 def _unclear(facts: Facts) -> str:
-    if not facts.bad.total:
+    if not _any_bad(facts):
         return "No sector is bad."
     return "What is bad is played, or it cannot be told: all counts as damage."
+
+
+def _any_bad(facts: Facts) -> bool:
+    return facts.bad.count(range(facts.layout.start, facts.layout.end), TRIED) > 0

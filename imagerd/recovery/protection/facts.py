@@ -15,6 +15,7 @@ from imagerd.recovery.evidence import Code, Why
 
 # How sectors fail that were made so: the drive finds the place, and the bytes do not check.
 DEFECTS = frozenset({Why.MEDIUM, Why.EDC, Why.C2})
+TRIED = frozenset(Why) - {Why.NONE}
 ANY = frozenset(Why)
 
 
@@ -56,7 +57,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class BadRange:
-    """`count` sectors from `lba` that are bad for one reason."""
+    """`count` sectors from `lba` that are bad for one reason; NONE: that were not tried yet."""
 
     lba: int
     count: int

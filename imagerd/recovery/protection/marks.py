@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from imagerd.disc.layout import Layout, Session
-from imagerd.recovery.protection.facts import Confidence, Facts, Finding
+from imagerd.recovery.protection.facts import TRIED, Confidence, Facts, Finding
 
 _CATALOGUE = "The names as BinaryObjectScanner has them, each from discs that were looked at."
 _TAGES = (
@@ -20,6 +20,7 @@ _TAGES = (
 _CACTUS = ("YUCCA.CDS", "CACTUSPJ.EXE", "CDSPlayer.app", "__CDS.exe")
 _COPS = ("CDCOPS.DLL", "cdcode.key", "dvdcode.key")
 _COPS_ENDINGS = (".W_X", ".QZ_", ".GZ_")
+_WELL = 1000  # one sector of so many may be bad where a track reads well
 
 
 def cdcops(facts: Facts) -> Finding | None:
@@ -64,9 +65,9 @@ def dead_session(facts: Facts) -> Finding | None:
     if session is None:
         return None
     area = range(session.start, session.lead_out)
-    audio = [t for t in facts.layout.tracks if not t.is_data]
-    heard = sum(facts.bad.count(range(t.start, t.end)) for t in audio)
-    if facts.bad.count(area) < len(area) or heard * 1000 > sum(t.end - t.start for t in audio):
+    audio = [range(t.start, t.end) for t in facts.layout.tracks if not t.is_data]
+    hurt = sum(map(facts.bad.count, audio)) * _WELL > sum(map(len, audio))
+    if hurt or facts.bad.count(area, TRIED) < len(area):
         return None
     evidence = (
         f"Session {session.number}, LBA {area.start} to {area.stop - 1}, is data, and no sector of"

@@ -19,6 +19,7 @@ from imagerd.filesystems.blocks import Blocks
 from imagerd.filesystems.dvdvideo import played
 from imagerd.filesystems.filetable import FileTable
 from imagerd.filesystems.volume import volume_id
+from imagerd.recovery.evidence import Why
 from imagerd.recovery.judge import q_addresses
 from imagerd.recovery.protection import dvd, marks, rings, subchannel, toc
 from imagerd.recovery.protection.executables import programs
@@ -66,7 +67,8 @@ def recognise(facts: Facts) -> tuple[Finding, ...]:
 def recognise_in(work: Workspace) -> tuple[Finding, ...]:
     """What is found in a job as it stands; reads nothing from the drive.
 
-    To be asked when no sector is UNREAD any more: a sector that was not tried is not bad.
+    Best asked when every sector has been tried: what is UNREAD may be damage as well, so that
+    near it no sector is expected to be bad.
     """
     return recognise(facts_of(work))
 
@@ -95,12 +97,14 @@ def facts_of(work: Workspace) -> Facts:
 
 
 def bad_sectors(sectors: SectorMap) -> BadSectors:
-    """The bad sectors of a map that have a story, which is all that were tried."""
-    return BadSectors(
+    """The sectors of a map that are not good, each with the latest reason."""
+    bad = [
         BadRange(story.lba, story.count, story.why, story.sense)
         for run in sectors.ranges(BAD)
         for story in sectors.errors.within(run.start, run.stop)
-    )
+    ]
+    unread = sectors.ranges((SectorState.UNREAD,))
+    return BadSectors([*bad, *(BadRange(run.start, len(run), Why.NONE) for run in unread)])
 
 
 def _application_use(source: WorkSource) -> bytes:
@@ -112,8 +116,8 @@ def _application_use(source: WorkSource) -> bytes:
 
 def _odd_q(work: Workspace) -> tuple[OddQ, ...]:
     """Frames of Q with a wrong CRC or of another place, by the LBA that they belong to."""
-    if not work.layout.is_cd or not work.has_sub:
-        return ()
+    if not work.layout.is_cd or not work.has_sub or not work.layout.tracks[0].is_data:
+        return ()  # audio discs have no protection in Q, and the most frames to look at
     found: list[OddQ] = []
     for area in work.layout.ranges():
         found += _odd_in(work, area)

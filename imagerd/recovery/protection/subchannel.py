@@ -3,8 +3,9 @@
 
 A frame that was made wrong has a CRC that is wrong in one of two ways: the right CRC of the bytes
 there, with bit 7 turned (0x0080); or the CRC that the frame would have had, with two bits turned
-(0x8001), under bytes that were changed. What a scratch leaves has one of these by chance once in
-thousands of frames, and at addresses of its own. Nothing of this is ever repaired in what is kept.
+(0x8001), under bytes that were changed. Damage turns two such bits once in thousands of frames; a
+single bit turns by itself more often, so it counts only where other frames stand by it. Nothing of
+this is ever repaired in what is kept.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from imagerd.recovery.protection.facts import ANY, Confidence, Facts, Finding
+from imagerd.recovery.protection.facts import TRIED, Confidence, Facts, Finding
 
 # Lead-outs seen on discs of Datel and on Breaker Pro, all far behind what was pressed.
 _SEEN = frozenset({305_571, 323_849, 368_849, 449_849})
@@ -49,5 +49,5 @@ def _last_used(facts: Facts) -> int:
 def _tail(facts: Facts, size: int) -> range:
     """The unreadable stretch up to the lead-out, behind the volume's end."""
     end = facts.layout.end
-    runs = facts.bad.within(range(size, end), ANY)
+    runs = facts.bad.within(range(size, end), TRIED)
     return runs[-1] if runs and runs[-1].stop == end else range(end, end)
