@@ -78,6 +78,7 @@ def test_all_files_lie_where_isoinfo_says(
     data = made(tool, tree(tmp_path / "tree", FILES), image, *options)
     table = FileTable.of(Volume(data))
     assert table.problems == ()
+    assert table.complete
     assert told(table) == without_places_of_empty(listed(image, *asked))
     assert len(table.files) == len(FILES)
     if asked:
@@ -177,6 +178,7 @@ def test_directories_behind_an_unreadable_one_are_found_by_the_path_table(tmp_pa
     places = {entry.path: entry.extents[0].start for entry in whole.entries
               if entry.kind is Kind.DIRECTORY}  # fmt: skip
     table = FileTable.of(Volume(data, [places["/"], places["GAME/LEVELS/"]]))
+    assert not table.complete
     lost = told(whole) - told(table)
     assert {path.rpartition("/")[0] for path, _, _ in lost} == {"", "GAME/LEVELS"}
     assert table.find("GAME/LEVELS/DEEP/A/B/C/LAST.BIN") is not None

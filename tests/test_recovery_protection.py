@@ -120,6 +120,24 @@ def test_a_ruin_that_goes_beyond_the_file_is_damage(title: str, beyond: tuple[in
     assert any("count as damage" in sentence for sentence in found.evidence)
 
 
+@pytest.mark.parametrize("title", RING_FILES)
+def test_a_ruin_of_a_small_part_of_the_file_is_damage(title: str) -> None:
+    found = only(recognise(facts(MARKED[title], [range(3000, 3400)])), title)
+    assert found.expected == ()
+    most = only(recognise(facts(MARKED[title], [range(3000, 6000)])), title)
+    assert (most.confidence, most.expected) == (Confidence.LIKELY, (range(3000, 6000),))
+
+
+@pytest.mark.parametrize("image", [SAFEDISC, LITE])
+def test_where_a_directory_is_lost_no_gap_is_known_to_hold_nothing(image: bytes) -> None:
+    gap = GAP if image is SAFEDISC else range(801, 2301)
+    told = facts(image, strewn(gap, 0.1))
+    files = FileTable(told.files.entries, ["The directory A/ cannot be read."], complete=False)
+    found = recognise(replace(told, files=files))[0]
+    assert (found.confidence, found.expected) == (Confidence.LIKELY, ())
+    assert any("files may lie there" in sentence for sentence in found.evidence)
+
+
 @pytest.mark.parametrize("title", MARKED)
 def test_a_mark_without_bad_sectors_is_told_and_nothing_is_expected(title: str) -> None:
     found = only(recognise(facts(MARKED[title])), title)

@@ -30,10 +30,18 @@ class FileTable:
     """The entries of a disc's file systems. Immutable.
 
     `entries` are all, in the order of the walk; `files` those that are files; `problems` are
-    sentences on what is wrong with the file systems.
+    sentences on what is wrong with the file systems. `complete` is False if entries are known to be
+    missing, so that a sector of no entry may belong to a file all the same.
     """
 
-    def __init__(self, entries: Iterable[Entry] = (), problems: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        entries: Iterable[Entry] = (),
+        problems: Iterable[str] = (),
+        *,
+        complete: bool = True,
+    ) -> None:
+        self.complete = complete
         self.entries = tuple(entries)
         self.files = tuple(entry for entry in self.entries if entry.kind is Kind.FILE)
         self.problems = tuple(problems)
@@ -54,8 +62,8 @@ class FileTable:
         for walk in WALKERS:
             walk(disc, found)
         if disc.spent:
-            found.problem("Too much is unreadable or absurd: the walk was ended before all of it.")
-        return cls(found.entries, found.all_problems())
+            found.lost("Too much is unreadable or absurd: the walk was ended before all of it.")
+        return cls(found.entries, found.all_problems(), complete=found.complete)
 
     def find(self, path: str) -> Entry | None:
         """The file of that path, whatever the case of its letters."""

@@ -78,6 +78,7 @@ class Gathering:
         self._text = self._count = 0
         self._untold = 0
         self._full = False
+        self.complete = True  # as far as is known, no entry is missing
 
     @property
     def full(self) -> bool:
@@ -91,7 +92,7 @@ class Gathering:
         if self._count > self.limits.entries or self._text > self.limits.text:
             if not self._full:
                 self._full = True
-                self.problem(f"Only the first {self._count - 1} entries are listed.")
+                self.lost(f"Only the first {self._count - 1} entries are listed.")
             return False
         return True
 
@@ -110,6 +111,11 @@ class Gathering:
             self.problems.append(sentence)
         else:
             self._untold += 1
+
+    def lost(self, sentence: str) -> None:
+        """As `problem`, of one for which entries are missing."""
+        self.complete = False
+        self.problem(sentence)
 
     def all_problems(self) -> tuple[str, ...]:
         """The sentences, with a last one that counts those left out."""

@@ -65,7 +65,7 @@ def _trees(disc: Blocks, found: Gathering, track: Track) -> list[Descriptor]:
     if not trees and not disc.read(track.index1 + _FIRST).readable(0):
         trees = list(lost_roots(disc, track))
         if trees:
-            found.problem(
+            found.lost(
                 f"No volume descriptor can be read; by search, {len(trees)} root directories were"
                 " found."
             )
@@ -94,11 +94,13 @@ def _descriptors(disc: Blocks, found: Gathering, track: Track) -> Iterator[tuple
             continue
         if unreadable:
             before = f"LBA {lba - unreadable} to {lba - 1}"
-            found.problem(f"Among the volume descriptors {before} cannot be read.")
+            found.lost(f"Among the volume descriptors {before} cannot be read.")
             unreadable = 0
         yield lba, about
         if about.last:
             break
+    if unreadable:
+        found.lost(f"LBA {lba}, where a volume descriptor may be, cannot be read.")
 
 
 def _recognised(block: bytes) -> bool:

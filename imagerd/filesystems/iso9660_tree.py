@@ -80,7 +80,7 @@ class Tree:
         """Gather directories, and files in `files`."""
         self._add_tables()
         if self._root is None:
-            self._found.problem(f"The {self._about.what} leads to no root directory.")
+            self._found.lost(f"The {self._about.what} leads to no root directory.")
         else:
             known = self._about.root
             size = known.size if known is not None and known.extent == self._root else None
@@ -189,7 +189,7 @@ class Tree:
         first = self._disc.read(lba).block(0)
         own = self._own_record(first)
         if first and own is None:
-            self._found.problem(f"There is no directory at LBA {lba}, where {path} should be.")
+            self._found.lost(f"There is no directory at LBA {lba}, where {path} should be.")
             return
         count = self._blocks_of(directory, own)
         extents = (range(lba, lba + count),)
@@ -200,7 +200,7 @@ class Tree:
             stretch = self._disc.read(at, min(_CHUNK, lba + count - at))
             for index in range(len(stretch)):
                 if not stretch.readable(index):
-                    self._found.problem(
+                    self._found.lost(
                         f"The directory {path} cannot be read at LBA {at + index}: what it lists"
                         " there is missing."
                     )
@@ -227,7 +227,7 @@ class Tree:
         track = self._disc.layout.track_at(lba)
         most = min(self._found.limits.directory, 1 if track is None else track.end - lba)
         if count > most:
-            self._found.problem(
+            self._found.lost(
                 f"The directory {directory.path} claims {count} blocks; {most} are read."
             )
         return min(count, most)
@@ -237,7 +237,7 @@ class Tree:
     ) -> _Pending | None:
         for item in records(block, self._disc.holds, sierra=self._about.sierra):
             if item is None:
-                self._found.problem(
+                self._found.lost(
                     f"The directory {directory.path} holds nonsense at LBA {lba}: what it lists"
                     " behind is missing."
                 )
@@ -260,9 +260,9 @@ class Tree:
         path = _join(directory.path, name_of(item.name, joliet=self._about.joliet)) + "/"
         lba = self._lba(item.extent)
         if not self._disc.holds(lba):
-            self._found.problem(f"The directory {path} would lie at LBA {lba}, off the data.")
+            self._found.lost(f"The directory {path} would lie at LBA {lba}, off the data.")
         elif directory.depth >= self._found.limits.depth:
-            self._found.problem(f"The directory {path} is too deep and is left out.")
+            self._found.lost(f"The directory {path} is too deep and is left out.")
         elif self._found.room(path):
             self._to_do.append(_Directory(path, item.extent, item.size, directory.depth + 1))
 

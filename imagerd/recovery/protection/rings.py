@@ -19,6 +19,7 @@ _DATEL_FIRST, _DATEL_END, _DATEL_SURE = 23, 5000, 50
 _DATEL = ("DATA.DAT", "BIG.DAT", "DUMMY.ZIP")
 
 _UNCLEAR = "The bad sectors do not keep to where this protection has them; all count as damage."
+_MISSING = "Not all directories can be read, so files may lie there: all count as damage."
 _NONE_BAD = "No sector is bad where this protection has bad ones."
 
 
@@ -46,9 +47,10 @@ def safedisc(facts: Facts) -> Finding | None:
                 f"Of the {len(gap)} sectors from LBA {gap.start} to {gap.stop - 1}, which belong to"
                 f" no file, {sum(map(len, found))} are bad."
             )
-            if confined(facts, gap, least=_LEAST_SAFEDISC) and scattered(facts, gap):
+            meant = confined(facts, gap, least=_LEAST_SAFEDISC) and scattered(facts, gap)
+            if meant and facts.files.complete:
                 return Finding(title, Confidence.CERTAIN, tuple(evidence), basis, found)
-            evidence.append(_UNCLEAR if found else _NONE_BAD)
+            evidence.append(_MISSING if meant else _UNCLEAR if found else _NONE_BAD)
         return Finding(title, Confidence.LIKELY, tuple(evidence), basis)
     return None
 
@@ -79,8 +81,12 @@ def _ring(facts: Facts, name: str, title: str, basis: str) -> Finding | None:
                 f"Of its {len(extent)} sectors, LBA {extent.start} to {extent.stop - 1},"
                 f" {sum(map(len, found))} are bad."
             )
-            if confined(facts, extent, least=_LEAST_RING) and solid(facts, extent):
-                return Finding(title, Confidence.CERTAIN, tuple(evidence), basis, found)
+            # A ruin of a small part of it may be a scratch.
+            least = max(_LEAST_RING, len(extent) // 2)
+            if confined(facts, extent, least=least) and solid(facts, extent):
+                whole = sum(map(len, found)) * 10 >= len(extent) * 9
+                sure = Confidence.CERTAIN if whole else Confidence.LIKELY
+                return Finding(title, sure, tuple(evidence), basis, found)
         bad = any(facts.bad.within(extent) for extent in file.extents)
         evidence.append(_UNCLEAR if bad else _NONE_BAD)
         return Finding(title, Confidence.LIKELY, tuple(evidence), basis)
@@ -105,9 +111,10 @@ def codelock(facts: Facts) -> Finding | None:
         f"Of the {len(gap)} sectors from LBA {gap.start} to {gap.stop - 1}, between the volume"
         f" descriptors and the path table, {sum(map(len, found))} are bad."
     )
-    if confined(facts, gap, least=max(len(gap) // 4, 8)):
+    meant = confined(facts, gap, least=max(len(gap) // 4, 8))
+    if meant and facts.files.complete:
         return Finding("CodeLock", Confidence.LIKELY, tuple(evidence), basis, found)
-    evidence.append(_UNCLEAR if found else _NONE_BAD)
+    evidence.append(_MISSING if meant else _UNCLEAR if found else _NONE_BAD)
     return Finding("CodeLock", Confidence.LIKELY, tuple(evidence), basis)
 
 

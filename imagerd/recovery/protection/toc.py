@@ -24,7 +24,7 @@ def fake_toc(facts: Facts) -> Finding | None:
         return None
     if end not in _SEEN and end <= _LONGEST:
         return None  # sectors behind the volume are common: padding, run-out
-    tail = _tail(facts, size)
+    tail = _tail(facts, size) if facts.files.complete else range(end, end)
     evidence = [
         f"The table of contents puts the lead-out at LBA {end}, the volume ends at {size}, and no"
         " file lies behind that."
