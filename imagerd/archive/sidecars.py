@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stands beside an image: the account of its sectors, checksums, the subchannel.
 
-``NAME.map``: a ddrescue mapfile of the image's bytes; ``NAME.json``: the report; ``NAME.sub``: P to
-W of each sector, de-interleaved, 96 bytes (as CloneCD keeps it), where asked for; ``NAME.sha256``:
-what ``sha256sum -c`` takes.
+``NAME.map``: a ddrescue mapfile of the image's bytes; ``NAME.json``: the report, ``NAME.html``: the
+same for people; ``NAME.sub``: P to W of each sector, de-interleaved, 96 bytes (as CloneCD keeps
+it), where asked for; ``NAME.sha256``: what ``sha256sum -c`` takes.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from pathlib import Path
 from imagerd.base.digests import Digests, Hasher, digest_bytes
 from imagerd.base.files import AtomicFile, write_text_atomically
 from imagerd.disc.layout import Layout
+from imagerd.filesystems.filetable import FileTable
 from imagerd.formats.written import WrittenFile, WrittenImage
 from imagerd.recovery.mapfile import image_blocks, write_mapfile
+from imagerd.recovery.picture.page import FilesHit, no_files, page
 from imagerd.recovery.protection.recognise import recognise_in
 from imagerd.recovery.report import build_report, write_report
-from imagerd.recovery.sectormap import SectorMap
+from imagerd.recovery.sectormap import NOT_GOOD, SectorMap
 from imagerd.recovery.subq import Refined
+from imagerd.recovery.worksource import WorkSource
 from imagerd.recovery.workspace import Workspace
 from imagerd.sectors.subchannel import deinterleave
 
@@ -32,7 +35,7 @@ def write_sidecars(
     """Write them beside the image; returns them with their digests. `sectors`: the image's map."""
     main = written.target
     size = 2352 if written.format == "cue" else 2048
-    map_file, report = main.with_suffix(".map"), main.with_suffix(".json")
+    map_file, report, html = (main.with_suffix(end) for end in (".map", ".json", ".html"))
     write_mapfile(map_file, image_blocks(sectors, _held(refined.layout, written), size))
     told = build_report(
         work,
@@ -40,12 +43,21 @@ def write_sidecars(
         sectors=sectors,
         findings=refined.findings,
         protection=recognise_in(work),
+        files=written.files,
     )
     write_report(report, told)
-    files = [_digested(map_file), _digested(report)]
+    write_text_atomically(html, page(told, sectors, refined.layout, _files_hit(work, refined)))
+    files = [_digested(file) for file in (map_file, report, html)]
     if sub and work.has_sub:
         files.append(_write_sub(work, main.with_suffix(".sub")))
     return (*files, _write_checksums(main.with_suffix(".sha256"), (*written.files, *files)))
+
+
+def _files_hit(work: Workspace, refined: Refined) -> FilesHit:
+    """Who loses by bad sectors; a disc that has none need not be walked."""
+    if not work.map.count(*NOT_GOOD):
+        return no_files
+    return FileTable.of(WorkSource(work, refined.layout)).hit
 
 
 def _held(layout: Layout, written: WrittenImage) -> tuple[range, ...]:

@@ -11,8 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+import msgspec
+
 from imagerd.base.errors import NotAvailable
 from imagerd.disc.layout import Layout
+from imagerd.recovery.engine import PassNote
 from imagerd.recovery.history import History
 from imagerd.recovery.job import Job, load_job
 from imagerd.recovery.journal import (
@@ -82,6 +85,14 @@ class Look:
             self._begin()
             follower = self._follower = self._opened()
         return self._take(follower.records(self._counting(follower)))
+
+    @property
+    def passing(self) -> str:
+        """The name of the latest pass; empty before the first."""
+        for note in reversed(self.notes):
+            if note.kind == "pass":
+                return msgspec.json.decode(note.body, type=PassNote).name
+        return ""
 
     def close(self) -> None:
         """Close the journal; idempotent. What was read stays."""

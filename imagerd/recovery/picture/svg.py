@@ -26,7 +26,7 @@ _GLOW = 10.0  # width of the pale arcs at least
 _MOST_ARCS = 12_000  # then cells are joined, by twos
 _STYLE = """\
 .imagerd text{font:36px system-ui,sans-serif;fill:currentColor}
-.imagerd .faint{opacity:.7}
+.imagerd .dim{opacity:.7}
 .imagerd .glow{opacity:.4;stroke-linecap:round}
 .imagerd .sw{stroke:currentColor;stroke-width:2;stroke-opacity:.5}"""
 
@@ -67,7 +67,7 @@ def svg(picture: Picture, *, name: str = "m", inline: bool = False) -> str:
     parts += _placed(legend, top, width)
     if picture.remark:
         y = top + foot - _LINE + 30
-        parts.append(f'<text class="faint" x="{_GAP}" y="{y}">{marked(picture.remark)}</text>')
+        parts.append(f'<text class="dim" x="{_GAP}" y="{y}">{marked(picture.remark)}</text>')
     return "\n".join([*parts, "</svg>" if inline else "</g></svg>"]) + "\n"
 
 
@@ -95,7 +95,7 @@ def _legend(picture: Picture) -> Iterator[str]:
             yield (
                 f'<rect class="sw" width="36" height="36" rx="6" fill="{hexed(tone.colour)}"/>'
                 f'<text x="50" y="30">{marked(tone.name)} '
-                f'<tspan class="faint">{grouped(count)}</tspan></text>'
+                f'<tspan class="dim">{grouped(count)}</tspan></text>'
             )
 
 
@@ -110,23 +110,26 @@ def _placed(legend: list[str], top: int, width: int) -> Iterator[str]:
 def _disc(picture: Picture, disc: Disc, name: str) -> Iterator[str]:
     """One disc around 0, 0."""
     plate, hub = (RADIUS + HOLE) / 2 * _UNIT, (HUB_END + HOLE) / 2 * _UNIT
-    for r, end, colour in ((plate, RADIUS, PLATE), (hub, HUB_END, HUB)):
+    for r, end, shade in ((plate, RADIUS, PLATE), (hub, HUB_END, HUB)):
         width = (end - HOLE) * _UNIT
-        yield f'<circle r="{r:g}" stroke="{hexed(colour)}" stroke-width="{width:g}"/>'
+        yield f'<circle r="{r:g}" stroke="{hexed(shade)}" stroke-width="{width:g}"/>'
     scheme = picture.scheme
     rings = len(disc.cells)
     step = (picture.outer - picture.inner) * _UNIT / rings
     track = _Track(picture.inner * _UNIT, step)
-    wide = f'stroke-width="{step * 1.04 + 0.05:.4g}"'  # no seams between neighbours
     ground, loud = _ground(disc.cells, scheme.calm), _loud(disc.cells, scheme.calm)
     for value in range(1, scheme.calm + 1):
-        if path := track.path(ground == value):
-            yield f'<path stroke="{hexed(scheme.tone(value).colour)}" {wide} d="{path}"/>'
+        colour = hexed(scheme.tone(value).colour)
+        yield from track.circles(ground == value, colour)
+        if path := track.path((ground == value) & ~_whole(ground == value)):
+            yield f'<path stroke="{colour}" stroke-width="{step * 1.2:.4g}" d="{path}"/>'
     found = {v: track.path(loud == v) for v in range(scheme.calm + 1, len(scheme.tones) + 1)}
     paths = {value: path for value, path in found.items() if path}
     for value, path in paths.items():
-        stroke = hexed(scheme.tone(value).colour)
-        yield f'<defs><path id="{name}-{value}" stroke="{stroke}" d="{path}"/></defs>'
+        colour = hexed(scheme.tone(value).colour)
+        yield f'<defs><path id="{name}-{value}" stroke="{colour}" d="{path}"/></defs>'
+    # Wider than a ring, so that the page does not shine through; less than would hide a neighbour.
+    wide = f'stroke-width="{step * 1.6:.4g}"'
     for style in (f'class="glow" stroke-width="{max(step, _GLOW):.4g}"', wide):
         for value in paths:
             yield f'<use href="#{name}-{value}" {style}/>'
@@ -167,6 +170,13 @@ class _Track:
     inner: float
     step: float
 
+    def circles(self, mask: Covered, colour: str) -> Iterator[str]:
+        """Neighbouring rings that are all in `mask`, as one circle without seams."""
+        edges = np.flatnonzero(np.diff(_whole(mask)[:, 0], prepend=False, append=False)).tolist()
+        for first, last in zip(edges[::2], edges[1::2], strict=True):
+            r, width = self.inner + (first + last) / 2 * self.step, (last - first) * self.step
+            yield f'<circle r="{r:.1f}" stroke="{colour}" stroke-width="{width + 0.5:.1f}"/>'
+
     def path(self, mask: Covered) -> str:
         """Arcs along the middles of the rings, over the cells of `mask`."""
         cells = mask.shape[1]
@@ -184,13 +194,19 @@ class _Track:
         return f"M{x:.1f} {y:.1f}{bow} {int(2 * (last - first) > cells)} 1 {u:.1f} {v:.1f}"
 
 
+def _whole(mask: Covered) -> Covered:
+    """(rings, 1): those that are all in `mask`."""
+    result: Covered = np.logical_and.reduce(mask, axis=1, keepdims=True)
+    return result
+
+
 def _spans(mask: Covered) -> Iterator[tuple[int, int, int]]:
     """(ring, first cell, last) of each run, half open; those over the angle 0 end beyond it."""
     cells = mask.shape[1]
-    whole: Covered = np.logical_and.reduce(mask, axis=1)
+    whole = _whole(mask)
     for ring in np.flatnonzero(whole).tolist():
         yield ring, 0, cells
-    part: Covered = mask & ~whole[:, None]
+    part: Covered = mask & ~whole
     begins: Covered = part & ~np.roll(part, 1, axis=1)
     ends: Covered = part & ~np.roll(part, -1, axis=1)
     for ring in np.flatnonzero(part.any(axis=1)).tolist():
