@@ -135,8 +135,10 @@ def _live(place: pictures.Place, *, effort: bool) -> None:
     from imagerd.archive.hold import is_held
     from imagerd.recovery.looking import Look
 
-    console = Console(highlight=False)
-    with Look(place.job) as look, Live(console=console, auto_refresh=False) as live:
+    screen = Live(
+        console=Console(highlight=False), auto_refresh=False, redirect_stdout=False
+    )  # redirected, stdout would be no terminal any more
+    with Look(place.job) as look, screen as live:
         while True:
             at_work = is_held(place.job)  # before the last look, which then is of the end
             look.catch_up()
@@ -145,7 +147,7 @@ def _live(place: pictures.Place, *, effort: bool) -> None:
             if not at_work:
                 break
             time.sleep(_EVERY)
-    click.echo("The job is not at work.")
+    click.echo("Nobody works on the job any more.")
 
 
 def _frame(look: Look, effort: bool, terminal: Terminal) -> list[str]:

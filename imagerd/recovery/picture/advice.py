@@ -184,7 +184,7 @@ def _ways(case: Case) -> Iterator[Advice]:
     slow = sum(gain.sectors for gain in gains if 0 < gain.times <= _SLOW)
     if total and slow >= 0.6 * total:
         yield Advice(
-            "Read slowly: set the drive's max_speed to 4 or less in the configuration, and retry.",
+            "Give all rounds to slow speeds: retry_speeds = [4, 2, 1] in [policy.budget], and retry.",
             f"Of {counted(total, 'sector')} that came in the rounds over what was bad,"
             f" {grouped(slow)} came at {_SLOW}x or slower.",
             _retry(case),

@@ -27,7 +27,7 @@ HOLE = 7.5
 HUB_END = 20.0  # outer radius of what is drawn lighter
 CELLS = 720
 _RING = 0.1  # mm: thinner rings could not be told apart
-_NARROWEST = 8.0  # mm: a disc of few sectors is drawn wider than it is
+_NARROWEST = 16.0  # mm: a disc of few sectors is drawn wider than it is
 _WIDEST = 58.5  # mm: where the data of the fullest disc end
 
 Numbers = npt.NDArray[np.int64]
