@@ -45,10 +45,15 @@ class Geometry:
         """
         return self.spiral.turns(self._inside(layer, lbas))
 
-    def radius(self, lba: int) -> float:
-        """Metres from the centre to the beginning of `lba`."""
-        layer = bisect_right(self._layers, lba)
-        return self.spiral.radius(float(self._inside(layer, lba)))
+    def radii(self, lbas: npt.ArrayLike) -> Places:
+        """Metres from the centre to the beginning of each of `lbas`."""
+        wanted = np.asarray(lbas, np.float64)
+        layer = np.searchsorted(self._layers, wanted, side="right")
+        result = np.empty_like(wanted)
+        for number in np.unique(layer).tolist():
+            here = layer == number
+            result[here] = self.spiral.radii(self._inside(number, wanted[here]))
+        return result
 
     def kb_s(self, times: int) -> int:
         """`times` the medium's 1x in kB/s, rounded up as drives like it."""

@@ -21,7 +21,8 @@ from imagerd.recovery.sectormap import NOT_GOOD, RangeSet, SectorMap
 
 _MOST = 0.9  # of the bad sectors are "almost all"
 _EDGE = 0.12  # of the recorded band is its rim, or its inner edge
-_NARROW = 1.0 / 6  # of a turn: damage on one side
+_NARROW = 1 / 6  # of a turn: damage on one side, beside what a whole block fails for it
+_BROAD = 0.7  # and not more than that
 _SLOW = 4  # times 1x
 
 
@@ -50,12 +51,9 @@ class Case:
 
     def share(self, *reasons: Why) -> float:
         """The part of the bad sectors that have one of these reasons."""
-        stories = (
-            story
-            for part in self.bad
-            for story in self.sectors.errors.within(part.start, part.stop)
-        )
-        return sum(story.count for story in stories if story.why in reasons) / self.count
+        words, meant = [why.word for why in reasons], expected_of(self.report)
+        hit = (bad for bad in self.report.bad if bad.why in words and bad.lba not in meant)
+        return sum(bad.count for bad in hit) / self.count
 
 
 def advise(report: Report, sectors: SectorMap, layout: Layout) -> tuple[Advice, ...]:
@@ -122,11 +120,11 @@ def _unfinished(case: Case) -> Iterator[Advice]:
 def _place(case: Case) -> Iterator[Advice]:
     """Where the damage lies on the disc, by radius."""
     geometry = Geometry(case.layout)
-    middles = np.array([(part.start + part.stop) // 2 for part in case.bad])
     weights = np.array([len(part) for part in case.bad], np.float64)
-    radii = np.array([geometry.radius(int(lba)) for lba in middles]) * 1e3
+    radii = geometry.radii([(part.start + part.stop) // 2 for part in case.bad]) * 1e3
     inner = geometry.spiral.inner * 1e3
-    outer = max(geometry.radius(lbas[-1]) for lbas in geometry.layers if lbas) * 1e3
+    outer = float(geometry.radii([edge for lbas in geometry.layers for edge in _ends(lbas)]).max())
+    outer *= 1e3
     band = outer - inner
     if band < 5.0:
         return
@@ -145,6 +143,10 @@ def _place(case: Case) -> Iterator[Advice]:
         )
 
 
+def _ends(lbas: range) -> tuple[int, ...]:
+    return (lbas[0], lbas[-1]) if lbas else ()
+
+
 def _shape(case: Case) -> Iterator[Advice]:
     """Whether the damage lies on one side, or runs along the tracks."""
     if expected_of(case.report):
@@ -152,10 +154,12 @@ def _shape(case: Case) -> Iterator[Advice]:
     cells = state_picture(case.sectors, case.layout).discs
     loud = np.any([disc.cells > STATES.calm for disc in cells], axis=0)
     rings, around = np.flatnonzero(loud.any(axis=1)), loud.any(axis=0)
-    if len(rings) >= 10 and _widest_gap(around) >= 1 - _NARROW:
+    geometry = Geometry(case.layout)
+    block = geometry.spiral.block / geometry.sectors_per_turn(case.bad[len(case.bad) // 2].start)
+    if len(rings) >= 10 and 1 - _widest_gap(around) <= min(_NARROW + 2 * block, _BROAD):
         yield Advice(
             "Look for a scratch or a print on one side of the disc; clean or polish it.",
-            f"All of the damage lies within a sector of {_degrees(around)}°, across many turns."
+            f"All of the damage lies within {_degrees(around)}° of the disc, across many turns."
             " Scratches on the side that is read can be polished; those in the label cannot.",
         )
     elif len(rings) and np.ptp(rings) < 10 and len(loud) > 100 and around.mean() > 0.7:
@@ -184,7 +188,7 @@ def _ways(case: Case) -> Iterator[Advice]:
     slow = sum(gain.sectors for gain in gains if 0 < gain.times <= _SLOW)
     if total and slow >= 0.6 * total:
         yield Advice(
-            "Give all rounds to slow speeds: retry_speeds = [4, 2, 1] in [policy.budget], and retry.",
+            "Give all rounds to slow speeds: [policy.budget] retry_speeds = [4, 2, 1], and retry.",
             f"Of {counted(total, 'sector')} that came in the rounds over what was bad,"
             f" {grouped(slow)} came at {_SLOW}x or slower.",
             _retry(case),

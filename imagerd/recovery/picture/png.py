@@ -17,8 +17,10 @@ from imagerd.recovery.picture.scheme import HUB, PLATE, Rgb
 from imagerd.recovery.picture.surface import HOLE, RADIUS, Disc, Picture
 
 SIZE = 1200  # pixels of a disc
+_SMALLEST = 400  # so that the legend has room
 _MARGIN = 40
 _SCALE = 3  # of letters
+_TITLE = 5
 _LINE = 44
 _PAPER: Rgb = (255, 255, 255)
 _INK: Rgb = (30, 33, 39)
@@ -36,16 +38,17 @@ def png(picture: Picture, size: int = SIZE) -> bytes:
 
 def paint(picture: Picture, size: int = SIZE) -> Image:
     """The pixels of the whole picture."""
+    size = max(size, _SMALLEST)
     entries = list(_entries(picture))
     wide = len(picture.discs) * (size + _MARGIN) + _MARGIN
     rows = list(_rows(entries, wide))
     captions = any(disc.caption for disc in picture.discs)
-    lines = bool(picture.title) + captions + len(rows) + bool(picture.remark)
+    lines = 2 * bool(picture.title) + captions + len(rows) + bool(picture.remark)
     image = np.full((size + 2 * _MARGIN + (lines + 1) * _LINE, wide, 3), _PAPER, np.uint8)
     y = _MARGIN
     if picture.title:
-        _write(image, _fitting(picture.title, wide), _MARGIN, y, _INK)
-        y += _LINE
+        _write(image, _fitting(picture.title, wide, _TITLE), _MARGIN, y, _INK, _TITLE)
+        y += 2 * _LINE
     for number, disc in enumerate(picture.discs):
         x = _MARGIN + number * (size + _MARGIN)
         image[y : y + size, x : x + size] = _painted(picture, disc, size)
@@ -151,11 +154,11 @@ def _write_row(image: Image, row: list[tuple[int, Rgb | None, str]], y: int) -> 
         _write(image, text, x + (_LINE if colour else 0), y, _INK)
 
 
-def _write(image: Image, text: str, x: int, y: int, colour: Rgb) -> None:
-    dots = lettered(text, _SCALE)
-    image[y : y + dots.shape[0], x : x + dots.shape[1]][dots[:, : image.shape[1] - x]] = colour
+def _write(image: Image, text: str, x: int, y: int, colour: Rgb, scale: int = _SCALE) -> None:
+    dots = lettered(text, scale)[:, : image.shape[1] - x]
+    image[y : y + dots.shape[0], x : x + dots.shape[1]][dots] = colour
 
 
-def _fitting(text: str, wide: int) -> str:
-    most = (wide - 2 * _MARGIN) // width(" ", _SCALE)
+def _fitting(text: str, wide: int, scale: int = _SCALE) -> str:
+    most = (wide - 2 * _MARGIN) // width(" ", scale)
     return text if len(text) <= most else text[: most - 3] + "..."

@@ -13,8 +13,8 @@ from enum import IntEnum
 
 Rgb = tuple[int, int, int]
 
-PLATE: Rgb = (206, 209, 214)  # the disc where nothing is recorded
-HUB: Rgb = (228, 230, 234)  # its inner part
+PLATE: Rgb = (196, 199, 205)  # the disc where nothing is recorded
+HUB: Rgb = (222, 224, 229)  # its inner part
 
 
 class Mark(IntEnum):
@@ -88,12 +88,12 @@ STATES = Scheme(
 EFFORTS = Scheme(
     "failed attempts",
     (
-        Tone("none", (84, 116, 148), "-"),
-        Tone("1", (255, 240, 186), "1"),
-        Tone("2–3", (254, 204, 92), "2"),
-        Tone("4–7", (245, 140, 30), "4"),
-        Tone("8–15", (196, 66, 10), "8"),
-        Tone("16 or more", (66, 16, 10), "#"),
+        Tone("none", (24, 42, 68), "-"),
+        Tone("1", (122, 66, 138), "1"),
+        Tone("2–3", (188, 66, 100), "2"),
+        Tone("4–7", (242, 132, 52), "4"),
+        Tone("8–15", (252, 190, 60), "8"),
+        Tone("16 or more", (255, 246, 190), "#"),
     ),
     Effort.NONE,
 )

@@ -171,13 +171,9 @@ def _marked(sectors: SectorMap) -> Runs:
 
 def _tried(sectors: SectorMap) -> Runs:
     """The failed attempts in runs."""
-    return Runs.of(
-        (story.lba, story.end, _level(story.attempts)) for story in sectors.errors if story.attempts
-    )
-
-
-def _level(attempts: int) -> int:
-    return max(level for level in Effort if level > Effort.NONE and attempts >= level.least)
+    table = Runs.of((story.lba, story.end, story.attempts) for story in sectors.errors).table
+    table[:, 2] = np.searchsorted([level.least for level in Effort], table[:, 2], side="right") - 1
+    return Runs(table)
 
 
 def _runs(values: npt.NDArray[np.uint8], start: int) -> Numbers:

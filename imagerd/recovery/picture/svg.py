@@ -79,7 +79,7 @@ def hexed(colour: Rgb) -> str:
 def _told(picture: Picture) -> str:
     """The picture in words."""
     said = zip(picture.scheme.tones, picture.counts, strict=True)
-    return ", ".join(f"{grouped(count)} {tone.name}" for tone, count in said if count)
+    return ", ".join(f"{tone.name}: {grouped(count)}" for tone, count in said if count)
 
 
 def _columns(width: int) -> int:

@@ -51,20 +51,26 @@ class Terminal:
 def drawn(picture: Picture, terminal: Terminal) -> list[str]:
     """The lines of the picture, with its legend beside or below, in the room that there is."""
     title = [clean(picture.title)[: terminal.columns]] if picture.title else []
-    room = terminal.lines - len(title) - any(disc.caption for disc in picture.discs)
-    beside = _size(picture, terminal.columns - _BESIDE, room)
     legend = list(_legend(picture, terminal.depth))
-    below = _size(picture, terminal.columns, room - len(_flowed(legend, terminal.columns)))
-    size = max(beside, below, _SMALLEST)
+    size, beside = fitting(picture, terminal)
     discs = [_disc_lines(picture, disc, size, terminal.depth) for disc in picture.discs]
     rows = [(" " * _GAP).join(row) for row in zip(*discs, strict=True)]
-    if beside < size:
+    if not beside:
         return [*title, *rows, *_flowed(legend, terminal.columns)]
     wide = len(discs) * (size + _GAP)
     remark = textwrap.wrap(picture.remark, terminal.columns - wide - 1)
     side = ["", *(text for text, _ in legend), *remark]
     side += [""] * (len(rows) - len(side))
     return [*title, *(row + " " * _GAP + text for row, text in zip(rows, side, strict=False))]
+
+
+def fitting(picture: Picture, terminal: Terminal) -> tuple[int, bool]:
+    """How many pixels across each disc fit, and whether the legend then stands beside them."""
+    legend = _flowed(_legend(picture, terminal.depth), terminal.columns)
+    room = terminal.lines - bool(picture.title) - any(disc.caption for disc in picture.discs)
+    beside = _size(picture, terminal.columns - _BESIDE, room)
+    below = _size(picture, terminal.columns, room - len(legend))
+    return max(beside, below, _SMALLEST), beside >= max(below, _SMALLEST)
 
 
 def _size(picture: Picture, columns: int, lines: int) -> int:
