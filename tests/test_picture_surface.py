@@ -385,8 +385,8 @@ def test_the_terminal_shows_every_bad_sector(
 
 
 @pytest.mark.parametrize("depth", list(Depth))
-@pytest.mark.parametrize("name", sorted(LAYOUTS))
-@pytest.mark.parametrize(("columns", "lines"), [(80, 23), (200, 60), (60, 40), (100, 12)])
+@pytest.mark.parametrize("name", ["one sector", "cd", "two layers", "tiny layers"])
+@pytest.mark.parametrize(("columns", "lines"), [(80, 23), (60, 40), (100, 12)])
 def test_the_lines_fit_the_terminal(name: str, columns: int, lines: int, depth: Depth) -> None:
     layout = LAYOUTS[name]
     picture = state_picture(mapped(layout, {0: SectorState.FAILED}), layout, "TITLE" * 50)

@@ -86,25 +86,23 @@ def _head(report: Report, sectors: SectorMap, title: str) -> Markup:
 def _details(report: Report, sectors: SectorMap) -> Iterator[str]:
     proven, read = (sectors.count(state) for state in (SectorState.PROVEN, SectorState.READ))
     if proven and report.proven is not None:
-        yield (
-            f"{counted(proven, 'sector')} {'proves itself' if proven == 1 else 'prove themselves'}"
-            + (f"; {grouped(read)} came without complaint and cannot." if read else ".")
-        )
+        verb = "proves itself" if proven == 1 else "prove themselves"
+        others = f"; {grouped(read)} came without complaint and cannot." if read else "."
+        yield f"{counted(proven, 'sector')} {verb}{others}"
     words = (
         (SectorState.FAILED, "failed and hold filling"),
         (SectorState.UNREAD, "were never tried and hold filling"),
         (SectorState.SUSPECT, "came, but may be wrong"),
     )
-    said = [
-        f"{grouped(sectors.count(state))} {what}" for state, what in words if sectors.count(state)
-    ]
-    if said:
-        yield ", ".join(said) + "."
-    meant = len(expected_of(report))
-    if meant:
-        yield f"{counted(meant, 'sector')} of these belong to a copy protection, not to damage."
-    if sectors.repaired:
-        yield f"{counted(len(sectors.repaired), 'sector')} were mended by their own parity."
+    found = [(sectors.count(state), what) for state, what in words]
+    if said := ", ".join(f"{grouped(count)} {what}" for count, what in found if count):
+        yield f"{said}."
+    if meant := len(expected_of(report)):
+        verb = "belongs" if meant == 1 else "belong"
+        yield f"Of these, {counted(meant, 'sector')} {verb} to a copy protection, not to damage."
+    if mended := len(sectors.repaired):
+        verb = "was" if mended == 1 else "were"
+        yield f"{counted(mended, 'sector')} {verb} mended by parity."
 
 
 def _maps(sectors: SectorMap, layout: Layout) -> Markup:
