@@ -193,7 +193,7 @@ def _of_job(folder: Path) -> Subject:
     from imagerd.recovery.report import build_report
 
     with Look(folder) as look:
-        report = build_report(look)
+        report = build_report(look, history=look.history)
         return Subject(report.name or folder.name, look.map, look.layout, report)
 
 

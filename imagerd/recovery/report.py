@@ -19,7 +19,7 @@ from imagerd.disc.source import SectorState
 from imagerd.formats.written import WrittenFile
 from imagerd.recovery.engine import PassNote, RunNote
 from imagerd.recovery.evidence import ErrorRange
-from imagerd.recovery.history import Gain, Timeline
+from imagerd.recovery.history import Gain, History, Timeline
 from imagerd.recovery.job import DriveRecord, LayoutRecord
 from imagerd.recovery.looking import Standing, history_of
 from imagerd.recovery.protection.facts import Finding
@@ -148,13 +148,15 @@ def build_report(
     findings: Sequence[str] = (),
     protection: Sequence[Finding] = (),
     files: Iterable[WrittenFile] = (),
+    history: History | None = None,
 ) -> Report:
     """The report of a job as it stands; `layout` and `findings` as refined by the subchannel.
 
     `sectors`: the map of the image that it is to be about, where that differs from the reading's.
     `protection`: what `recognise_in` found. `files`: those of the image.
+    `history`: the job's, if it is known already.
     """
-    history = history_of(work)
+    history = history or history_of(work)
     layout = layout or work.layout
     sectors = work.map if sectors is None else sectors
     counts = {state.name.lower(): count for state, count in sectors.counts().items()}

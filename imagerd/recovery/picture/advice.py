@@ -232,8 +232,8 @@ def _copies(case: Case) -> Iterator[Advice]:
     suffix = main[-4:]
     yield Advice(
         "Read another copy of the disc, and make one whole image of both.",
-        "Damage seldom hits two copies in the same place; sectors that prove themselves are taken"
-        " from either, and what is left is put together byte by byte.",
+        "Damage seldom hits two copies in the same place: what one has lost the other fills, and"
+        " damaged data sectors of CDs are put together byte by byte.",
         f"imagerctl merge {shlex.quote(main)} OTHER{suffix} -o WHOLE{suffix}",
     )
 
