@@ -395,6 +395,23 @@ def test_the_lines_fit_the_terminal(name: str, columns: int, lines: int, depth: 
     assert max(map(len, rows)) <= columns
 
 
+@pytest.mark.parametrize(("columns", "lines"), [(80, 23), (60, 40), (100, 12), (40, 10), (200, 60)])
+def test_no_entry_of_the_legend_is_left_out(columns: int, lines: int) -> None:
+    layout = LAYOUTS["a few turns"]
+    spots = {3: SectorState.FAILED, 4: SectorState.UNREAD, 5: SectorState.SUSPECT}
+    sectors = mapped(layout, spots)
+    sectors.repaired.add(range(9, 10))
+    picture = state_picture(sectors, layout)
+    seen = " ".join(drawn(picture, Terminal(columns, lines, Depth.PLAIN)))
+    for word in ("proven 96", "repaired 1", "suspect 1", "unread 1", "failed 1", "drawn", "wide."):
+        assert word in seen
+
+
+def test_a_map_of_another_layout_is_not_drawn() -> None:
+    with pytest.raises(ValueError, match="another layout"):
+        state_picture(mapped(LAYOUTS["cd"], {}), LAYOUTS["one sector"])
+
+
 def test_without_colours_all_is_ascii() -> None:
     layout = LAYOUTS["two layers"]
     sectors = mapped(layout, {0: SectorState.FAILED})

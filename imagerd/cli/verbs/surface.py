@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from imagerd.disc.layout import Layout
     from imagerd.recovery.looking import Look
     from imagerd.recovery.picture.surface import Picture
-    from imagerd.recovery.picture.terminal import Terminal
     from imagerd.recovery.sectormap import SectorMap
 
 _EVERY = 1.0  # seconds
@@ -119,7 +118,9 @@ def _lines(picture: Picture, target: Path | None) -> list[str]:
 
     if target is not None:
         return [text.clean(str(target))]
-    return drawn(picture, pictures.terminal())
+    terminal = pictures.terminal()
+    title = text.fit(text.clean(picture.title), terminal.columns)
+    return drawn(replace(picture, title=title), terminal)
 
 
 def _live(place: pictures.Place, *, effort: bool) -> None:
@@ -142,7 +143,7 @@ def _live(place: pictures.Place, *, effort: bool) -> None:
         while True:
             at_work = is_held(place.job)  # before the last look, which then is of the end
             look.catch_up()
-            lines = _frame(look, effort, pictures.terminal())
+            lines = _frame(look, effort=effort)
             live.update(Text.from_ansi("\n".join(lines)), refresh=True)
             if not at_work:
                 break
@@ -150,11 +151,10 @@ def _live(place: pictures.Place, *, effort: bool) -> None:
     click.echo("Nobody works on the job any more.")
 
 
-def _frame(look: Look, effort: bool, terminal: Terminal) -> list[str]:
-    from imagerd.recovery.picture.terminal import drawn
+def _frame(look: Look, *, effort: bool) -> list[str]:
     from imagerd.recovery.sectormap import GOOD
 
     part = 100 * look.map.count(*GOOD) / len(look.map)
     name = look.job.labels.get("disc") or look.folder.name
     title = f"{name}  {look.passing or 'not begun'}  {part:.1f} % good"
-    return drawn(_picture(look.map, look.layout, title, effort=effort), terminal)
+    return _lines(_picture(look.map, look.layout, title, effort=effort), None)

@@ -101,6 +101,8 @@ def effort_picture(sectors: SectorMap, layout: Layout, title: str = "") -> Pictu
 
 
 def _picture(sectors: SectorMap, layout: Layout, title: str, scheme: Scheme, runs: Runs) -> Picture:
+    if sectors.start < layout.start or sectors.end > layout.end:
+        raise ValueError("the map is of another layout")  # its sectors would have no place
     place, most = _Place(layout, sectors), len(scheme.tones)
     discs = tuple(
         Disc(place.caption(layer), place.cells(layer, runs, most)) for layer in place.layers

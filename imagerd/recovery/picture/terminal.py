@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from itertools import groupby
 
 import numpy as np
@@ -28,7 +29,7 @@ _SMALLEST = 12  # pixels across a disc
 _RESET = "\x1b[0m"
 _LEVELS = (0, 95, 135, 175, 215, 255)  # of the 6 × 6 × 6 colours from number 16 on
 
-Look = npt.NDArray[np.int64]
+Values = npt.NDArray[np.int64]
 
 
 class Depth(Enum):
@@ -51,26 +52,36 @@ class Terminal:
 def drawn(picture: Picture, terminal: Terminal) -> list[str]:
     """The lines of the picture, with its legend beside or below, in the room that there is."""
     title = [clean(picture.title)[: terminal.columns]] if picture.title else []
-    legend = list(_legend(picture, terminal.depth))
     size, beside = fitting(picture, terminal)
     discs = [_disc_lines(picture, disc, size, terminal.depth) for disc in picture.discs]
     rows = [(" " * _GAP).join(row) for row in zip(*discs, strict=True)]
     if not beside:
-        return [*title, *rows, *_flowed(legend, terminal.columns)]
-    wide = len(discs) * (size + _GAP)
-    remark = textwrap.wrap(picture.remark, terminal.columns - wide - 1)
-    side = ["", *(text for text, _ in legend), *remark]
+        return [*title, *rows, *_below(picture, terminal)]
+    side = _beside(picture, terminal.depth)
     side += [""] * (len(rows) - len(side))
-    return [*title, *(row + " " * _GAP + text for row, text in zip(rows, side, strict=False))]
+    return [*title, *(row + " " * _GAP + text for row, text in zip(rows, side, strict=True))]
 
 
 def fitting(picture: Picture, terminal: Terminal) -> tuple[int, bool]:
     """How many pixels across each disc fit, and whether the legend then stands beside them."""
-    legend = _flowed(_legend(picture, terminal.depth), terminal.columns)
     room = terminal.lines - bool(picture.title) - any(disc.caption for disc in picture.discs)
-    beside = _size(picture, terminal.columns - _BESIDE, room)
-    below = _size(picture, terminal.columns, room - len(legend))
-    return max(beside, below, _SMALLEST), beside >= max(below, _SMALLEST)
+    below = _size(picture, terminal.columns, room - len(_below(picture, terminal)))
+    beside = _size(picture, terminal.columns - _BESIDE - _GAP, room)
+    if beside < max(below, _SMALLEST) or 2 * len(_beside(picture, terminal.depth)) > beside:
+        return max(below, _SMALLEST), False
+    return beside, True
+
+
+def _beside(picture: Picture, depth: Depth) -> list[str]:
+    """The legend in a column."""
+    remark = textwrap.wrap(picture.remark, _BESIDE)
+    return ["", *(text for text, _ in _legend(picture, depth)), *remark]
+
+
+def _below(picture: Picture, terminal: Terminal) -> list[str]:
+    """The legend in as few lines as it needs."""
+    legend = _flowed(_legend(picture, terminal.depth), terminal.columns)
+    return [*legend, *textwrap.wrap(picture.remark, terminal.columns)]
 
 
 def _size(picture: Picture, columns: int, lines: int) -> int:
@@ -90,7 +101,7 @@ def _disc_lines(picture: Picture, disc: Disc, size: int, depth: Depth) -> list[s
     return [*lines, disc.caption[:size].center(size)] if disc.caption else lines
 
 
-def _plain(picture: Picture, pair: Look) -> str:
+def _plain(picture: Picture, pair: Values) -> str:
     signs = {0: " ", -1: ".", -2: "."}
     worst = np.where(pair.max(axis=0) > 0, pair.max(axis=0), pair.min(axis=0))
     return "".join(
@@ -98,7 +109,7 @@ def _plain(picture: Picture, pair: Look) -> str:
     )
 
 
-def _blocks(picture: Picture, pair: Look, depth: Depth) -> str:
+def _blocks(picture: Picture, pair: Values, depth: Depth) -> str:
     """Characters of the same colours in a row share one escape sequence."""
     parts = []
     for (above, below), run in groupby(zip(*pair.tolist(), strict=True)):
@@ -128,6 +139,7 @@ def _ink(colour: Rgb | None, depth: Depth, ground: int = 38) -> str:
     return f"\x1b[{ground};5;{indexed(colour)}m"
 
 
+@cache
 def indexed(colour: Rgb) -> int:
     """The nearest of the 240 colours of xterm that do not depend on its settings."""
     cube = [(16 + 36 * r + 6 * g + b, (_LEVELS[r], _LEVELS[g], _LEVELS[b]))
