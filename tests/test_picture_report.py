@@ -33,7 +33,7 @@ from imagerd.recovery.picture.chart import chart
 from imagerd.recovery.picture.page import page
 from imagerd.recovery.report import (
     DiscReport,
-    FileReport,
+    FileDigests,
     Fill,
     PassReport,
     ProtectionReport,
@@ -46,6 +46,7 @@ from imagerd.recovery.report import (
 from imagerd.recovery.reported import layout_of, map_of
 from imagerd.recovery.sectormap import SectorMap
 from imagerd.recovery.workspace import Workspace
+from imagerd.sectors.blocks import read_all
 from tests.strategies_recovery import (
     FastClock,
     ScriptedDrive,
@@ -98,7 +99,7 @@ def report_of(sectors: SectorMap, layout: Layout, **more: object) -> Report:
         job="3f2a9c1e-0000",
         name="DISC",
         proven=[],
-        files=[FileReport("DISC.cue", 99, "0" * 8, "1" * 32, "2" * 40, "3" * 64)],
+        files=[FileDigests("DISC.cue", 99, "0" * 8, "1" * 32, "2" * 40, "3" * 64)],
     )
     return msgspec.structs.replace(report, **more)
 
@@ -178,7 +179,7 @@ def test_whatever_a_disc_says_it_stays_a_text(evil: str) -> None:
         software=evil,
         drive=DriveRecord(evil, evil, evil, evil, evil),
         protection=[ProtectionReport(evil, evil, [evil], evil)],
-        files=[FileReport(evil, 1, evil, evil, evil, evil)],
+        files=[FileDigests(evil, 1, evil, evil, evil, evil)],
         runs=[RunReport(NOW, evil, DRIVE, [PassReport(evil, NOW, {}, end=evil)])],
         disc=DiscReport(evil, "cd", evil, 60, evil, LayoutRecord.of(layout)),
     )
@@ -283,7 +284,7 @@ def test_what_helped_is_told() -> None:
 
 def test_a_second_copy_is_merged_by_a_command_that_a_shell_takes() -> None:
     name = "it's; rm -rf.cue"
-    told = advice(sectors_of(CD, [range(9)]), files=[FileReport(name, 1, "", "", "", "")])
+    told = advice(sectors_of(CD, [range(9)]), files=[FileDigests(name, 1, "", "", "", "")])
     assert "imagerctl merge 'it'\"'\"'s; rm -rf.cue' OTHER.cue -o WHOLE.cue" in told
 
 
@@ -399,6 +400,17 @@ def test_what_a_power_failure_took_does_not_count(tmp_path: Path) -> None:
             again.commit(Attempt(20, 9, ((9, SectorState.FAILED),), 1.0, 0.0, Why.MEDIUM), None)
             look.catch_up()
             same(look.map, again.map)
+
+
+def test_a_file_of_sectors_that_was_cut_short_holds_nothing_good(tmp_path: Path) -> None:
+    folder, source = tmp_path / "job", data_disc()
+    rows = read_all(source, 0, 50).data
+    with Workspace.create(folder, job_for(source)) as work:
+        work.commit(Attempt(0, 50, ((50, SectorState.PROVEN),), 1.0), rows)
+    os.truncate(folder / "sectors.bin", 2352 * 20)
+    with Look(folder) as look:
+        assert look.map.state(19) is SectorState.PROVEN
+        assert look.map.state(20) is SectorState.UNREAD
 
 
 def test_where_no_job_is_nothing_is_seen(tmp_path: Path) -> None:

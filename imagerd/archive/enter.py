@@ -6,11 +6,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from imagerd.archive.account import image_map
-from imagerd.archive.publish import FileDigests, Publication
+from imagerd.archive.publish import Publication
 from imagerd.base.digests import Digests
 from imagerd.catalog.catalog import Catalog
 from imagerd.catalog.describe import describe_counts, describe_errors, describe_tracks
 from imagerd.catalog.records import Image, ImageFile, NewImage
+from imagerd.recovery.report import FileDigests
 from imagerd.recovery.workspace import Workspace
 
 

@@ -20,35 +20,18 @@ from pathlib import Path
 import msgspec
 
 from imagerd.archive.naming import free_folder
-from imagerd.base.digests import Digests, Hasher
+from imagerd.base.digests import Hasher
 from imagerd.base.errors import InternalError, NotAvailable
 from imagerd.base.files import AtomicFile, sync_folder
 from imagerd.base.progress import Progress, Task
 from imagerd.formats.written import WrittenFile
 from imagerd.recovery.job import LayoutRecord
+from imagerd.recovery.report import FileDigests
 
 INCOMING = ".incoming"
 _RECORD = "publication.json"
 _READ = 4 << 20
 _TRIES = 10
-
-
-class FileDigests(msgspec.Struct, frozen=True):
-    """Digests of a file of the image, or of a track (its number as `name`)."""
-
-    name: str
-    size: int
-    crc32: str
-    md5: str
-    sha1: str
-    sha256: str
-
-    @classmethod
-    def of(cls, name: str, digests: Digests | None) -> FileDigests:
-        """As a record; a file of an archive always has digests."""
-        if digests is None:
-            raise InternalError(f"{name} was written without digests.")
-        return cls(name, digests.size, digests.crc32, digests.md5, digests.sha1, digests.sha256)
 
 
 class Publication(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from imagerd.archive.account import image_map, moves_audio
 from imagerd.archive.identify import DiscIdentity
 from imagerd.archive.naming import fields_of, fill_template, free_folder
 from imagerd.archive.output import choose_output
-from imagerd.archive.publish import FileDigests, Publication, fresh_staging, read_back, remember
+from imagerd.archive.publish import Publication, fresh_staging, read_back, remember
 from imagerd.archive.sidecars import write_sidecars
 from imagerd.archive.world import World
 from imagerd.base.progress import Task
@@ -19,6 +19,7 @@ from imagerd.disc.source import SectorSource
 from imagerd.formats.write import write_image
 from imagerd.formats.written import WriteOptions
 from imagerd.recovery.job import LayoutRecord
+from imagerd.recovery.report import FileDigests
 from imagerd.recovery.subq import refine
 from imagerd.recovery.worksource import WorkSource
 from imagerd.recovery.workspace import Workspace

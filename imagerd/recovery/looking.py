@@ -6,6 +6,7 @@ Nothing is written and nothing locked: the job is replayed from its journal.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -14,13 +15,12 @@ from typing import Protocol
 import msgspec
 
 from imagerd.base.errors import NotAvailable
-from imagerd.disc.layout import Layout
+from imagerd.disc.layout import Layout, SectorFormat
 from imagerd.recovery.engine import PassNote
 from imagerd.recovery.history import History
 from imagerd.recovery.job import Job, load_job
 from imagerd.recovery.journal import (
     Attempt,
-    Extent,
     Follower,
     Note,
     Record,
@@ -71,20 +71,26 @@ class Look:
         self.folder = folder
         self.job = load_job(folder / "job.json")
         self.layout = self.job.layout.layout()
-        self._journal = folder / "journal"
-        self._follower: Follower | None = None
-        self._left: Extent | None = None
         self._begin()
-        self.catch_up()
+        self._open()
+        try:
+            self.catch_up()
+        except BaseException:
+            self.close()
+            raise
 
     def catch_up(self) -> bool:
         """Read what was added to the journal; returns whether there was anything."""
-        follower = self._follower
-        if follower is None or follower.was_cut:
+        if self._follower.was_cut:
             self.close()
             self._begin()
-            follower = self._follower = self._opened()
-        return self._take(follower.records(self._counting(follower)))
+            self._open()
+        came = self._take(self._follower.records(self._counting()))
+        # A file that was cut short holds none of what the journal says of its end.
+        size = SectorFormat.RAW.size if self.layout.is_cd else SectorFormat.USER.size
+        whole = self.map.start + os.fstat(self._sectors.fileno()).st_size // size
+        self.map.lose(min(whole, self.map.end), self.map.end)
+        return came
 
     @property
     def passing(self) -> str:
@@ -95,10 +101,9 @@ class Look:
         return ""
 
     def close(self) -> None:
-        """Close the journal; idempotent. What was read stays."""
-        if self._follower is not None:
-            self._follower.close()
-            self._follower = None
+        """Close the files; idempotent. What was read stays."""
+        self._follower.close()
+        self._sectors.close()
 
     def __enter__(self) -> Look:
         return self
@@ -111,37 +116,39 @@ class Look:
     ) -> None:
         self.close()
 
-    def _counting(self, follower: Follower) -> int | None:
-        """How much of the journal counts. None: all, as its writer sees to that."""
-        if self._left is None:
-            self._left = measure(self._journal, self.job.fingerprint, boot_id())
-        left = self._left
-        # What was left behind by a power failure counts no more; its writer will cut it off.
-        return left.size if left.dropped and follower.size == left.size + left.dropped else None
-
     def _begin(self) -> None:
-        self._left = None
         self.map = SectorMap(self.layout.ranges())
         self.notes: list[Note] = []
         self.history = History()
 
-    def _opened(self) -> Follower:
+    def _open(self) -> None:
+        """Open the files; they can be read on when the job is done and its folder is gone."""
+        journal, fingerprint = self.folder / "journal", self.job.fingerprint
         try:
-            return Follower(self._journal, self.job.fingerprint)
+            self._left = measure(journal, fingerprint, boot_id())
+            self._sectors = (self.folder / "sectors.bin").open("rb")
+            self._follower = Follower(journal, fingerprint)
         except OSError as error:
             raise NotAvailable(
                 f"Cannot read the job in {self.folder}: {error.strerror}."
             ) from error
 
+    def _counting(self) -> int | None:
+        """How much of the journal counts. None: all, as its writer sees to that."""
+        left = self._left
+        # What was left behind by a power failure counts no more; its writer will cut it off.
+        dead = left.dropped and self._follower.size == left.size + left.dropped
+        return left.size if dead else None
+
     def _take(self, records: Iterable[Record]) -> bool:
-        any_came = False
+        came = False
         for record in joined(_told(records, self.history)):
-            any_came = True
+            came = True
             if isinstance(record, Attempt):
                 apply(self.map, record)
             elif isinstance(record, Note):
                 self.notes.append(record)
-        return any_came
+        return came
 
 
 def _told(records: Iterable[Record], history: History) -> Iterator[Record]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from imagerd import __version__
+from imagerd.base.digests import Digests
 from imagerd.base.errors import BadInput, InternalError
 from imagerd.base.files import write_text_atomically
 from imagerd.disc.ids import toc_text
@@ -84,8 +85,8 @@ class Fill(msgspec.Struct, frozen=True):
     audio: int
 
 
-class FileReport(msgspec.Struct, frozen=True):
-    """A file of the image, with its digests in hexadecimal."""
+class FileDigests(msgspec.Struct, frozen=True):
+    """Digests of a file of the image, or of a track (its number as `name`)."""
 
     name: str
     size: int
@@ -93,6 +94,13 @@ class FileReport(msgspec.Struct, frozen=True):
     md5: str
     sha1: str
     sha256: str
+
+    @classmethod
+    def of(cls, name: str, digests: Digests | None) -> FileDigests:
+        """As a record; a file of an archive always has digests."""
+        if digests is None:
+            raise InternalError(f"{name} was written without digests.")
+        return cls(name, digests.size, digests.crc32, digests.md5, digests.sha1, digests.sha256)
 
 
 class ProtectionReport(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -137,7 +145,7 @@ class Report(msgspec.Struct, frozen=True):
     proven: list[tuple[int, int]] | None = None
     timeline: Timeline | None = None
     gains: list[Gain] = []
-    files: list[FileReport] = []
+    files: list[FileDigests] = []
 
 
 def build_report(
@@ -188,16 +196,7 @@ def build_report(
         proven=_proven(sectors),
         timeline=history.timeline(),
         gains=history.gains(),
-        files=[_file(file) for file in files],
-    )
-
-
-def _file(file: WrittenFile) -> FileReport:
-    digests = file.digests
-    if digests is None:
-        raise InternalError(f"{file.path} was written without digests.")
-    return FileReport(
-        file.path.name, digests.size, digests.crc32, digests.md5, digests.sha1, digests.sha256
+        files=[FileDigests.of(file.path.name, file.digests) for file in files],
     )
 
 
