@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from imagerd.disc.source import Bytes2D
 from imagerd.sectors.geometry import Flags, msf_table
-from imagerd.sectors.subchannel import Q, q_crc_ok, q_of, seal
+from imagerd.sectors.subchannel import LEAD_OUT, Q, q_crc_ok, q_of, seal
 
 # Of 96 bits. A frame of noise is 48 off, give or take 5: one in a thousand million comes so near.
 LIMIT: Final = 16
@@ -25,7 +25,7 @@ _Q_BIT: Final = 0x40
 _FRAMES: Final = 100 * 60 * 75
 _NONE: Final = -1
 _UNFIT: Final = Q * 8 + 1  # a distance that no frame has
-_LEAD_OUT: Final = 0xAA
+_BELOW: Final = np.array([0xA0, 0x60, 0x75] * 2, np.uint8)  # minute, second, frame
 
 Integers = npt.NDArray[np.int64]
 
@@ -113,7 +113,7 @@ def _position(q: Bytes2D, rows: Integers, anchor: Integers) -> tuple[Bytes2D, Fl
     made = q[anchor]
     since = rows - anchor
     relative, absolute = _frames(made[:, 3:6]), _frames(made[:, 7:10])
-    pause = (made[:, 2] == 0) & (made[:, 1] != _LEAD_OUT)
+    pause = (made[:, 2] == 0) & (made[:, 1] != LEAD_OUT)
     relative += np.where(pause, -since, since)
     absolute += since
     known: Flags = (anchor != _NONE) & (relative >= 0) & (absolute >= 0)
@@ -140,7 +140,5 @@ def _frames(bcd: Bytes2D) -> Integers:
 
 def _is_bcd(q: Bytes2D) -> Flags:
     times = q[:, (3, 4, 5, 7, 8, 9)]
-    digits = ((times & 15 <= 9) & (times >> 4 <= 9)).all(axis=1)
-    seconds, frames = times[:, (1, 4)], times[:, (2, 5)]
-    right: Flags = digits & (seconds < 0x60).all(axis=1) & (frames < 0x75).all(axis=1)
+    right: Flags = np.all((times & 15 <= 9) & (times < _BELOW), axis=1)
     return right
