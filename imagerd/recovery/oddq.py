@@ -6,9 +6,9 @@ right CRC of the bytes there, with bit 7 turned (0x0080); or the CRC that the fr
 with two bits turned (0x8001), under bytes that were changed. Its neighbours are right. Early
 SecuROM has rows of eight right frames from elsewhere besides, each row ended by such a frame.
 
-One bit turns by itself in every ninety-sixth frame of single errors, the two in one of thousands.
-So a mark counts only where several stand together as made ones do, and where frames that merely
-read badly are few beside them. What stays doubtful is damage.
+One bit turns by itself in every ninety-sixth frame of single errors, the two in one of hundreds or
+thousands. So a mark counts only where several stand together as made ones do, more of them the
+more frames read badly. What stays doubtful is damage.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ _MOST_ODD = 100_000  # frames; with more, the subchannel is noise and tells noth
 _SAMPLES, _SAMPLE = 16, 128  # places, and frames of each, that tell how Q lags
 _TURNED, _KEPT = 0x0080, 0x8001
 _ECHO = 5  # sectors from a frame of LibCrypt to its copy
-_PAIRS = 3
+_PAIRS, _PAIRS_SHARE = 3, 900
 _ROW = 8  # frames from elsewhere in a row
 _ROWS = 3
-_SINGLE = 8
-_SHARE = 20  # of so many frames that are wrong and stand alone, one at least must have the mark
+_SINGLES, _SINGLES_SHARE = 8, 130
+# So many frames that are wrong and stand alone ask for one marked one more. By chance one in 9000
+# of them has a marked one five sectors on, at worst; and one in 370 has the two bits turned.
 
 
 class Made(StrEnum):
@@ -161,8 +162,8 @@ def intentional(
     marks = {frame.lba: made_wrong(frame, layout) for frame in odd if not frame.crc_ok}
     alone = {frame.lba for frame in odd if frame.alone and not frame.crc_ok}
     marked = {lba for lba in alone if marks[lba] is not Made.OTHER}
-    found = _by_pairs(marked, marks, len(alone)) | _by_number(marked, marks, len(alone))
-    found |= _by_rows(odd, marks)
+    found = _by_pairs(marked, marks, len(alone)) | _by_rows(odd, marks)
+    found |= _by_number(marked - found, marks, len(alone))
     return tuple(
         BadQ(
             frame.lba,
@@ -177,14 +178,14 @@ def intentional(
 
 def _by_pairs(marked: set[int], marks: dict[int, Made], alone: int) -> set[int]:
     first = {lba for lba in marked if lba + _ECHO in marked and marks[lba] is marks[lba + _ECHO]}
-    if len(first) < _PAIRS or 2 * len(first) * _SHARE < alone:
+    if len(first) < _PAIRS + alone // _PAIRS_SHARE:
         return set()
     return first | {lba + _ECHO for lba in first}
 
 
 def _by_number(marked: set[int], marks: dict[int, Made], alone: int) -> set[int]:
     found = {lba for lba in marked if marks[lba] is Made.KEPT}
-    return found if len(found) >= _SINGLE and len(found) * _SHARE >= alone else set()
+    return found if len(found) >= _SINGLES + alone // _SINGLES_SHARE else set()
 
 
 def _by_rows(odd: Sequence[OddQ], marks: dict[int, Made]) -> set[int]:
