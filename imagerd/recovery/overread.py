@@ -26,7 +26,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from imagerd.base.errors import MediumError
+from imagerd.base.errors import MediumError, NotAvailable
 from imagerd.base.files import AtomicFile
 from imagerd.base.progress import Progress, Task
 from imagerd.devices.reading import ReadRequest, ReadResult
@@ -274,9 +274,12 @@ def _beyond_the_last(known: Flags) -> Flags:
 
 
 def _write(path: Path, data: bytes) -> None:
-    with AtomicFile(path, overwrite=True) as file:  # ours, of an earlier attempt
-        file.stream.write(data)
-        file.commit()
+    try:
+        with AtomicFile(path, overwrite=True) as file:  # ours, of an earlier attempt
+            file.stream.write(data)
+            file.commit()
+    except OSError as error:
+        raise NotAvailable(f"Cannot write {path}: {error.strerror}.") from error
 
 
 def _sound(folder: Path, edge: EdgeRecord) -> Sectors | None:
