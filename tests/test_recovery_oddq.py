@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ from hypothesis import strategies as st
 
 from imagerd.base.errors import BadInput
 from imagerd.base.progress import run
+from imagerd.devices.scsi import Command, Reply
 from imagerd.disc.layout import SectorFormat, TrackMode, single_track
 from imagerd.disc.source import Bytes2D, SectorState
 from imagerd.formats.sbi import build_sbi, parse_sbi
 from imagerd.recovery.budget import Budget
 from imagerd.recovery.engine import recover
+from imagerd.recovery.extras import read_extras
 from imagerd.recovery.job import Job, LayoutRecord, ReadFeatures
 from imagerd.recovery.oddq import BadQ, Made, intentional, odd_frames
 from imagerd.recovery.protection.recognise import odd_q, recognise_in
@@ -198,7 +201,7 @@ def test_frames_read_again_are_confirmed_and_each_is_read_twice(tmp_path: Path) 
         assert between.count(0xBE) - before == 2 * len(SINGLES)
         assert [frame.rereads for frame in confirmed(frames, work)] == [2] * 10
     with Workspace.open(tmp_path / "job") as again:
-        assert [frame.rereads for frame in made_wrong_in(again)] == [2] * 10
+        assert [frame.rereads for frame in made_wrong_in(again, odd_q(again))] == [2] * 10
         assert [found.name for found in recognise_in(again)] == ["SecuROM 4"]
 
 
@@ -210,7 +213,7 @@ def test_frames_that_come_out_right_when_read_again_were_damage(tmp_path: Path) 
         frames = intentional(odd_q(work), work.layout)
         run(reread_q(clean, work, frames))
         assert confirmed(frames, work) == ()
-        assert made_wrong_in(work, recognise_in(work)) == ()
+        assert made_wrong_in(work, odd_q(work), recognise_in(work)) == ()
 
 
 def test_the_repaired_copy_keeps_what_was_made_wrong(tmp_path: Path) -> None:
@@ -218,7 +221,35 @@ def test_the_repaired_copy_keeps_what_was_made_wrong(tmp_path: Path) -> None:
     disc.raw[1][500, 2352 + 9] ^= 0x40
     work, _, _ = read_whole(tmp_path, disc)
     with work:
-        read = repaired_sub(work, made_wrong_in(work))
+        read = repaired_sub(work, made_wrong_in(work, odd_q(work)))
         rows = np.concatenate([read(lba, 500) for lba in range(0, 2000, 500)])
         assert not q_crc_ok(q_of(work.read_sub(500, 1)))[0], "what was read stays"
         assert np.flatnonzero(~q_crc_ok(q_of(rows))).tolist() == SINGLES
+
+
+def test_the_frame_before_the_disc_is_one_of_them_where_it_was_read(tmp_path: Path) -> None:
+    """SecuROM 3 and 4 make that of LBA -1 wrong, too: other tools count one more."""
+    true = build_sub(single_track(2000, TrackMode.MODE1), -1, 1)
+    q = bytearray(q_of(true)[0].tobytes())
+    q[4] ^= 1
+    q[10:12] = (int.from_bytes(q[10:], "big") ^ 0x8001).to_bytes(2, "big")
+    made = with_p_q(np.ones(1, np.bool_), np.frombuffer(bytes(q), np.uint8)[np.newaxis])
+
+    def alter(command: Command, reply: Reply) -> Reply:
+        first = int.from_bytes(command.cdb[2:6], "big", signed=True)
+        count = int.from_bytes(command.cdb[6:9], "big")
+        if command.cdb[0] != 0xBE or not first < 0 <= first + count or not reply.ok:
+            return reply
+        rows = np.frombuffer(reply.data, np.uint8).reshape(count, -1).copy()
+        rows[-1 - first, -96:] = made[0]
+        return replace(reply, data=rows.tobytes())
+
+    work, drive, between = read_whole(tmp_path, protected(SINGLES))
+    with work:
+        assert [frame.lba for frame in made_wrong_in(work, odd_q(work))] == SINGLES
+        between.alter = alter
+        run(read_extras(drive, work, work.job.drive))  # type: ignore[arg-type]
+        found = made_wrong_in(work, odd_q(work), recognise_in(work))
+        assert [frame.lba for frame in found] == [-1, *SINGLES]
+        assert found[0].q + found[0].crc == bytes(q)
+        assert recognise_in(work)[0].name == "SecuROM 4"

@@ -24,7 +24,8 @@ from imagerd.recovery.budget import Budget
 from imagerd.recovery.engine import recover
 from imagerd.recovery.extras import read_extras
 from imagerd.recovery.job import DriveRecord, Job, LayoutRecord, ReadFeatures
-from imagerd.recovery.overread import OverreadRecord, overread, read_record, sound_edges
+from imagerd.recovery.outside import OverreadRecord, read_record, sound_edges
+from imagerd.recovery.overread import overread
 from imagerd.recovery.worksource import WorkSource
 from imagerd.recovery.workspace import Workspace
 from imagerd.sectors.blocks import read_all
@@ -265,6 +266,28 @@ def test_sectors_that_a_drive_makes_up_are_not_believed(tmp_path: Path, make: st
         edge = record.edges[0]
         assert edge.runs[0] == (10, "read")
         assert {state for _, state in edge.runs[1:]} <= {"suspect"}
+
+
+@pytest.mark.parametrize("shift", [2, -2])
+def test_a_drive_whose_subchannel_lags_is_understood(tmp_path: Path, shift: int) -> None:
+    disc = loud(memory_disc([audio(400)]))
+    with job(tmp_path, disc, replace(PLEXTOR, sub_shift=shift)) as (work, drive, _):
+        run(overread(drive, work, WHO))
+        # Ahead of LBA -150 Q is of the lead-in, which has no address.
+        wanted = {-150 + max(shift, 0): 150 - max(shift, 0), 400: 100}
+        assert {block.lba: len(block) for block in sound_edges(work.folder)} == wanted
+
+
+def test_it_can_be_stopped_between_any_two_commands(tmp_path: Path) -> None:
+    disc = loud(memory_disc([audio(400)]))
+    with job(tmp_path, disc) as (work, drive, between):
+        for number, _ in enumerate(overread(drive, work, WHO)):
+            assert between.count(0xBE) == number
+            if number == 3:
+                break
+        assert read_record(work.folder) is None
+        run(overread(drive, work, WHO))
+        assert len(sound_edges(work.folder)) == 2
 
 
 def test_without_any_q_outside_nothing_there_is_sound(tmp_path: Path) -> None:

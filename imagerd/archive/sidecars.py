@@ -21,7 +21,7 @@ from imagerd.formats.sbi import build_sbi
 from imagerd.formats.written import WrittenFile, WrittenImage
 from imagerd.recovery.mapfile import image_blocks, write_mapfile
 from imagerd.recovery.oddq import BadQ
-from imagerd.recovery.protection.recognise import recognise_in
+from imagerd.recovery.protection.recognise import facts_of, recognise
 from imagerd.recovery.report import build_report, write_report
 from imagerd.recovery.sectormap import SectorMap
 from imagerd.recovery.structure import made_wrong_in, repaired_sub, structure_of
@@ -49,8 +49,9 @@ def write_sidecars(
     size = 2352 if written.format == "cue" else 2048
     map_file, report = main.with_suffix(".map"), main.with_suffix(".json")
     write_mapfile(map_file, image_blocks(sectors, _held(refined.layout, written), size))
-    protection = recognise_in(work)
-    bad_q = made_wrong_in(work, protection)
+    facts = facts_of(work)
+    protection = recognise(facts)
+    bad_q = made_wrong_in(work, facts.odd_q, protection)
     told = build_report(
         work,
         layout=refined.layout,

@@ -19,7 +19,7 @@ from imagerd.disc.source import Sectors, SectorSource
 from imagerd.formats.write import write_image
 from imagerd.formats.written import WriteOptions
 from imagerd.recovery.job import LayoutRecord
-from imagerd.recovery.overread import sound_edges
+from imagerd.recovery.outside import sound_edges
 from imagerd.recovery.subq import refine
 from imagerd.recovery.worksource import WorkSource
 from imagerd.recovery.workspace import Workspace

@@ -141,11 +141,17 @@ def made_wrong(odd: OddQ, layout: Layout) -> Made:
 
 
 def _right_crc(odd: OddQ, layout: Layout) -> int | None:
-    """The CRC that a frame would have if it named its own place; None in pauses and gaps."""
-    track = layout.track_at(odd.lba)
-    if track is None or odd.lba < track.index1 or odd.q[0] & 15 != 1:
+    """The CRC that a frame would have if it named its own place; None in later pauses and gaps."""
+    first, track = layout.tracks[0], layout.track_at(odd.lba)
+    if odd.q[0] & 15 != 1:
         return None
-    relative, absolute = Msf.from_frames(odd.lba - track.index1), Msf.from_frames(odd.lba + PREGAP)
+    if -PREGAP <= odd.lba < first.index1:
+        since = first.index1 - 1 - odd.lba  # it counts down there
+    elif track is not None and odd.lba >= track.index1:
+        since = odd.lba - track.index1
+    else:
+        return None
+    relative, absolute = Msf.from_frames(since), Msf.from_frames(odd.lba + PREGAP)
     right = odd.q[:3] + relative.to_bcd() + b"\0" + absolute.to_bcd()
     return int.from_bytes(q_crc(right), "big")
 

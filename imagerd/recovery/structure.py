@@ -6,7 +6,7 @@ Everything here is out of the job's folder and journal; nothing is asked of a dr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -15,16 +15,16 @@ from imagerd.disc.layout import Layout
 from imagerd.disc.msf import PREGAP, Msf
 from imagerd.disc.source import Bytes2D
 from imagerd.recovery.borders import borders
-from imagerd.recovery.oddq import BadQ, intentional, q_lag
-from imagerd.recovery.overread import EdgeRecord, read_record
+from imagerd.recovery.oddq import BadQ, Made, OddQ, intentional, made_wrong, q_lag
+from imagerd.recovery.outside import EdgeRecord, read_record, sub_before
 from imagerd.recovery.protection.facts import Channel, Finding
-from imagerd.recovery.protection.recognise import odd_q
 from imagerd.recovery.rereadq import confirmed
 from imagerd.recovery.sectormap import NOT_GOOD
 from imagerd.recovery.subnumbers import NumberTold
 from imagerd.recovery.subq import FlagsTold, IndexTold, Refined
 from imagerd.recovery.workspace import Workspace
 from imagerd.recovery.writeoffset import noted_sync, silence_offset
+from imagerd.sectors.subchannel import q_of
 from imagerd.sectors.subrepair import repair_q
 
 _LOUD = 0x7F
@@ -89,9 +89,12 @@ class StructureReport(msgspec.Struct, frozen=True, omit_defaults=True):
     outside: list[EdgeRecord] = []
 
 
-def made_wrong_in(work: Workspace, protection: Iterable[Finding] = ()) -> tuple[BadQ, ...]:
-    """The frames of Q in a job that were made wrong on purpose, as far as reading them again bears
-    it out; those that `protection` names among them.
+def made_wrong_in(
+    work: Workspace, odd: Sequence[OddQ], protection: Iterable[Finding] = ()
+) -> tuple[BadQ, ...]:
+    """Those of the `odd` frames of a job that were made wrong on purpose, as far as reading them
+    again bears it out; those that `protection` names among them, and that of LBA -1, if it was
+    read.
     """
     named = frozenset(
         lba
@@ -100,7 +103,20 @@ def made_wrong_in(work: Workspace, protection: Iterable[Finding] = ()) -> tuple[
         for area in found.expected
         for lba in area
     )
-    return confirmed(intentional(odd_q(work), work.layout, named), work)
+    found = confirmed(intentional(odd, work.layout, named), work)
+    return (*_just_before(work), *found) if found else ()
+
+
+def _just_before(work: Workspace) -> Iterator[BadQ]:
+    """The frame of LBA -1, which SecuROM 3 and 4 make wrong as well."""
+    session = next(work.layout.ranges())
+    row = -1 - q_lag(session, work.read_sub)
+    sub = sub_before(work.folder)
+    if not -len(sub) <= row < 0:
+        return
+    frame = OddQ(-1, q_of(sub[row:][:1])[0].tobytes())
+    if made_wrong(frame, work.layout) is Made.KEPT:
+        yield BadQ(frame.lba, frame.q[:10], frame.q[10:], Made.KEPT)
 
 
 def repaired_sub(work: Workspace, bad_q: Iterable[BadQ]) -> Callable[[int, int], Bytes2D]:
