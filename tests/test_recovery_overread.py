@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from imagerd.base.progress import run
 from imagerd.devices.drive import OpticalDrive
 from imagerd.devices.scsi import DID_TIME_OUT, Command, Reply
-from imagerd.devices.virtual.faults import FaultPlan
+from imagerd.devices.virtual.faults import FaultPlan, SectorFault, What
 from imagerd.devices.virtual.profile import DriveProfile
 from imagerd.disc.layout import SectorFormat
 from imagerd.disc.source import Sectors
@@ -54,12 +54,13 @@ def job(
     disc: MemorySource,
     profile: DriveProfile = PLEXTOR,
     *,
-    plan: str = "",
+    plan: str | FaultPlan = "",
     alter: Alter | None = None,
     sub: bool = True,
 ) -> Iterator[tuple[Workspace, OpticalDrive, Altered]]:
     """A job whose main area was read; `alter` works only from then on."""
-    drive, _, between = drive_with(disc, FaultPlan.parse(plan), profile=profile)
+    faults = FaultPlan.parse(plan) if isinstance(plan, str) else plan
+    drive, _, between = drive_with(disc, faults, profile=profile)
     record = LayoutRecord.of(drive.layout)
     features = ReadFeatures(c2=True, sub=sub)
     with Workspace.create(folder / "job", Job("disc", record, features=features)) as work:
@@ -320,6 +321,58 @@ def test_sectors_flagged_by_c2_are_kept_as_suspect_and_not_used(tmp_path: Path) 
         assert record.edges[0].runs == [(3, "read"), (1, "suspect"), (96, "read")]
         behind = next(block for block in sound_edges(work.folder) if block.lba == 400)
         assert len(behind) == 3
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    hurt=st.lists(
+        st.tuples(
+            st.sampled_from(["unreadable", "c2", "hang", "slow"]),
+            st.integers(-150, -1) | st.integers(400, 499),
+            st.integers(1, 40),
+        ),
+        max_size=6,
+    ),
+    offset=st.integers(-700, 700),
+)
+def test_whatever_is_planned_there_what_counts_as_sound_is_right(
+    tmp_path_factory: pytest.TempPathFactory, hurt: list[tuple[str, int, int]], offset: int
+) -> None:
+    """The plan is the judge: nothing that it spoils is used, and each end reaches up to that."""
+    disc = loud(memory_disc([audio(400)]))
+    faults = tuple(
+        SectorFault(
+            what=What(what), areas=(range(lba, lba + count),), stable=True, seconds=1.0,
+            then="error",
+        )
+        for what, lba, count in hurt
+    )  # fmt: skip
+    profile = replace(PLEXTOR, read_offset=offset)
+    with job(tmp_path_factory.mktemp("job"), disc, profile, plan=FaultPlan(faults)) as (
+        work, drive, between,
+    ):  # fmt: skip
+        before = state_of(work)
+        run(overread(drive, work, WHO))
+        assert state_of(work) == before
+        assert between.count(0xBE) <= 48
+        silence = np.zeros((160, 2352), np.uint8)
+        flat = np.concatenate([silence, disc.raw[1], silence]).reshape(-1)
+        bad = {lba for what, lba, n in hurt if what != "slow" for lba in range(lba, lba + n)}
+        sound = {block.lba >= 0: block for block in sound_edges(work.folder)}
+        for behind in (True, False):
+            block = sound.get(behind)
+            outward = range(400, 500) if behind else range(-1, -151, -1)
+            reach = next((n for n, lba in enumerate(outward) if lba in bad), len(outward))
+            if block is None:
+                assert reach == 0 or any(what == "slow" for what, _, _ in hurt)
+                continue
+            assert not bad.intersection(range(block.lba, block.end))
+            assert len(block) <= reach
+            if not any(what == "slow" for what, _, _ in hurt):
+                assert len(block) == reach
+            first = (block.lba + 160) * 2352 - 4 * offset
+            right = flat[first : first + len(block) * 2352].reshape(-1, 2352)
+            assert np.array_equal(block.data, right)
 
 
 @pytest.mark.parametrize("name", ["leadout.bin", "overread.json"])
