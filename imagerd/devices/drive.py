@@ -32,7 +32,10 @@ from imagerd.devices.mmc_info import DiscInformation, ReadDiscInformation, ReadI
 from imagerd.devices.mmc_modes import (
     MAX_SPEED,
     Capabilities,
+    ErrorRecovery,
+    SelectErrorRecovery,
     SenseCapabilities,
+    SenseErrorRecovery,
     SetCdSpeed,
     SetStreaming,
 )
@@ -85,6 +88,8 @@ class OpticalDrive:
         self._unprobed, self._probe_after = 0, 1  # calls since it was tried, and until it is
         self._speed: int | None = None
         self._speed_wanted = False
+        self._recovery: ErrorRecovery | None = None  # page 01h as it is to be left behind
+        self._recovery_wanted: bytes | None = None  # as we have changed it
 
     # -- the drive
 
@@ -193,6 +198,27 @@ class OpticalDrive:
             if self.link.execute(streaming.command()).ok:
                 return
         self.link.execute(SetCdSpeed(MAX_SPEED if self._speed is None else self._speed).command())
+
+    def set_recovery(self, *, uncorrected: bool = False, retries: int | None = None) -> bool:
+        """Mode page 01h: give sectors uncorrected (DCR), with `retries` of the drive's own at most.
+
+        Without arguments the page is as after power on, as whoever comes next expects it. Returns
+        whether the drive obeyed. The wish is repeated after a reset.
+        """
+        if self._recovery is None:
+            ask = self.link.try_ask
+            self._recovery = ask(SenseErrorRecovery(defaults=True)) or ask(SenseErrorRecovery())
+        if self._recovery is None:
+            return False
+        page = self._recovery.changed(uncorrected=uncorrected, retries=retries)
+        self._recovery_wanted = None if page == self._recovery.page else page
+        return self.link.execute(SelectErrorRecovery(page).command()).ok
+
+    def _apply_settings(self) -> None:
+        """What a reset has taken from us."""
+        self._apply_speed()
+        if self._recovery_wanted is not None:
+            self.link.execute(SelectErrorRecovery(self._recovery_wanted).command())
 
     def lock(self, locked: bool) -> bool:
         """Lock or unlock the tray; returns whether the drive obeyed."""
@@ -398,6 +424,6 @@ class OpticalDrive:
                 self.link.media_generation += 1
             self.link.doubtful = False
         if ready and self.link.settings_lost:
-            self._apply_speed()
+            self._apply_settings()
         self._check()
         return ready
