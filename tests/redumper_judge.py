@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 START = -45150
@@ -137,7 +138,7 @@ def lay_out(files: Set, sessions: list[list[Track]]) -> None:
     """Where each track begins and ends: by Q, or 150 before INDEX 01 where there is none."""
     known = any(files.q(lba) for lba in range(NEAR, sessions[-1][-1].index1))
     for tracks in sessions:
-        for before, after in zip(tracks, tracks[1:], strict=False):
+        for before, after in pairwise(tracks):
             after.start = _boundary(files, before, after) if known else after.index1 - 150
             before.end = after.start
     for number, tracks in enumerate(sessions):

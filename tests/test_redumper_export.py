@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sets for redumper: its split gives the source's tracks again, and no state is better than ours."""
+"""Sets for redumper: its split gives the tracks again, and no state is better than ours."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,18 +17,15 @@ from imagerd.disc.cdtext import PackType, Text, build
 from imagerd.disc.layout import DiscType, Layout, SectorFormat, TrackMode
 from imagerd.disc.source import Fault, FaultKind, Sectors, SectorState
 from imagerd.sectors.subgen import build_sub
-from imagerd.toolkit.redumper.export import (
-    ExportOptions,
-    ExportResult,
-    Provenance,
-    export_redumper,
-)
+from imagerd.toolkit.redumper.export import ExportResult, export_redumper
 from imagerd.toolkit.redumper.placing import FILE_START, Scram
 from imagerd.toolkit.redumper.states import State
+from imagerd.toolkit.redumper.writing import ExportOptions, Provenance
 from tests import redumper_judge as judge
 from tests.sources import MemorySource, TrackPlan, audio, data, memory_blocks, memory_disc
 
 MODE2 = TrackMode.MODE2
+SUFFIXES = ("scram", "state", "subcode", "toc", "fulltoc", "cdtext", "log")
 
 
 class Told:
@@ -308,7 +304,7 @@ def test_the_replies_of_the_toc_have_their_headers(tmp_path: Path) -> None:
     assert int.from_bytes(cdtext[:2], "big") == len(text.packs) + 2
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {path.name for path in result.files}
-    assert names == {f"disc.{s}" for s in "scram state subcode toc fulltoc cdtext log".split()}
+    assert names == {f"disc.{suffix}" for suffix in SUFFIXES}
 
 
 def test_the_lead_in_and_the_gaps_between_sessions_take_no_room(tmp_path: Path) -> None:
@@ -392,4 +388,4 @@ def test_memory_does_not_grow_with_the_disc(tmp_path: Path) -> None:
     _export(tmp_path, Watched(disc))
     assert max(asked) <= 512
     assert sum(asked) >= 3000
-    assert os.path.getsize(tmp_path / "disc.state") == (45150 + 3000) * 588
+    assert (tmp_path / "disc.state").stat().st_size == (45150 + 3000) * 588

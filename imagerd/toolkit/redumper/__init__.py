@@ -4,7 +4,10 @@
 ``states``     its states of samples, and which of ours each is
 ``placing``    where samples lie in .scram and .state
 ``subcode``    .subcode, and the sources of subchannel
+``cd``         .scram, .state, .subcode and the replies of the TOC
+``blocks``     .iso and .state of a DVD or BD
 ``export``     the whole set
+``writing``    options, and the files under temporary names
 ``told``       .log, which is ours and says so
 
 Facts of the format, each out of the public source of redumper (superg/redumper):
