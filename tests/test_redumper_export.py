@@ -16,6 +16,7 @@ from imagerd.base.progress import run
 from imagerd.disc.cdtext import PackType, Text, build
 from imagerd.disc.layout import DiscType, Layout, SectorFormat, TrackMode
 from imagerd.disc.source import Fault, FaultKind, Sectors, SectorState
+from imagerd.formats.written import MARKER
 from imagerd.sectors.subgen import build_sub
 from imagerd.toolkit.redumper.export import ExportResult, export_redumper
 from imagerd.toolkit.redumper.placing import FILE_START, Scram
@@ -253,7 +254,6 @@ def test_a_data_sector_in_the_pause_of_an_audio_track_is_scrambled_too(tmp_path:
 def test_rows_of_a_data_track_that_are_no_data_come_back_as_they_are(tmp_path: Path) -> None:
     disc = memory_disc([data(200)], seed=14)
     raw = disc.raw[1]
-    raw[20] = 0
     raw[21] = np.random.default_rng(1).integers(0, 256, 2352, np.uint8)
     raw[22, :12] = 0  # a damaged sync at the right address
     raw[23] = np.frombuffer(judge.turn(raw[23].tobytes()), np.uint8)  # came scrambled
@@ -263,6 +263,21 @@ def test_rows_of_a_data_track_that_are_no_data_come_back_as_they_are(tmp_path: P
     _export(tmp_path, Told(disc))
     (track,) = judge.split(tmp_path / "disc").tracks
     assert track.data == right.tobytes()
+
+
+def test_what_looks_like_filling_is_not_called_read(tmp_path: Path) -> None:
+    """Images of other programs hold it for what could not be read, and nobody remembers where."""
+    disc = memory_disc([data(200), audio(100)], seed=17)
+    raw = disc.raw[1]
+    raw[20] = 0
+    raw[21] = np.frombuffer((MARKER * 100)[:2352], np.uint8)
+    raw[22, 16:] = 0x55  # redumper and DIC: sync and address, then this
+    disc.raw[2][50] = 0  # silence is what audio may well hold
+    result = _export(tmp_path, Told(disc))
+    assert any(note.startswith("3 sectors look like filling") for note in result.notes)
+    data_track, audio_track = judge.split(tmp_path / "disc").tracks
+    assert data_track.errors == {lba: [State.ERROR_SKIP] for lba in (20, 21, 22)}
+    assert not audio_track.errors
 
 
 def test_a_wrong_edc_and_a_generated_one_prove_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 """A disc as the set of files that redumper keeps, so that its `split`, `hash` and `info` can run.
 
 ``states``     its states of samples, and which of ours each is
+``judging``    what the bytes of a sector tell of it
 ``placing``    where samples lie in .scram and .state
 ``subcode``    .subcode, and the sources of subchannel
 ``cd``         .scram, .state, .subcode and the replies of the TOC

@@ -11,6 +11,7 @@ from imagerd.base.errors import BadInput
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import SectorFormat
 from imagerd.disc.source import SectorSource, SectorState
+from imagerd.toolkit.redumper.judging import has_marker
 from imagerd.toolkit.redumper.placing import runs
 from imagerd.toolkit.redumper.states import block_states
 from imagerd.toolkit.redumper.writing import Provenance, SetFiles, Told
@@ -28,11 +29,12 @@ def export_blocks(source: SectorSource, files: SetFiles, known: Provenance) -> T
         block = source.read(lba, min(_BATCH, layout.end - lba))
         if block.format is not SectorFormat.USER:
             raise BadInput(f"Sectors of {block.format.size} bytes cannot stand in an .iso.")
-        for begin, end, kept in runs(block.states > SectorState.FAILED):
+        states = np.where(has_marker(block.data), np.uint8(SectorState.FAILED), block.states)
+        for begin, end, kept in runs(states > SectorState.FAILED):
             if kept:
                 iso.seek((lba - layout.start + begin) * size)
                 iso.write(np.ascontiguousarray(block.data[begin:end]).data.cast("B"))
-        marks = block_states(block.states, accounted=known.accounted)
+        marks = block_states(states, accounted=known.accounted)
         state.write(np.ascontiguousarray(marks).data)
         told.count(marks)
         lba = block.end

@@ -10,11 +10,11 @@ import numpy as np
 
 from imagerd.base.progress import Progress, Task
 from imagerd.devices.virtual.toc import TocReplies
-from imagerd.disc.layout import SectorFormat, Track
-from imagerd.disc.source import Sectors, SectorSource, SectorState, States
+from imagerd.disc.layout import Track
+from imagerd.disc.source import Sectors, SectorSource, SectorState
 from imagerd.sectors.offset import SAMPLES, OffsetView
-from imagerd.sectors.verify import check_data
 from imagerd.sectors.views import RawView
+from imagerd.toolkit.redumper.judging import judged_data, stored_raw
 from imagerd.toolkit.redumper.placing import (
     Samples,
     Scram,
@@ -28,7 +28,6 @@ from imagerd.toolkit.redumper.subcode import MadeSub, Subcode
 from imagerd.toolkit.redumper.writing import ExportOptions, Provenance, SetFiles, Told
 
 _BATCH: Final = 512  # sectors of one step
-_RAW: Final = (SectorFormat.RAW, SectorFormat.RAW_SUB)
 
 
 class CdExport:
@@ -48,6 +47,7 @@ class CdExport:
         )
         self._subcode = Subcode(files.create(".subcode").stream)
         self._told = Told()
+        self._filling = 0
         self._small_files(files)
 
     def _small_files(self, files: SetFiles) -> None:
@@ -82,7 +82,8 @@ class CdExport:
 
     def _take(self, block: Sectors, track: Track | None) -> None:
         in_data = track is not None and track.is_data
-        states = _proven(block) if track is not None and _proves(track) else block.states
+        states = judged_data(block, track) if track is not None and in_data else block.states
+        self._filling += int((states < np.minimum(block.states, SectorState.SUSPECT)).sum())
         rows, is_data = as_on_disc(block.data, block.lba, data=in_data)
         marks = sample_states(cd_states(states), block.lba, self._unknown)
         samples: Samples = np.ascontiguousarray(rows).reshape(-1).view(np.uint32)
@@ -103,13 +104,18 @@ class CdExport:
         )
         yield from self._subcode_notes()
         yield from self._offset_notes()
-        if any(track.stored not in _RAW for track in self._layout.tracks):
+        if not all(stored_raw(track) for track in self._layout.tracks):
             yield (
                 "Sectors were stored without sync, header, EDC and parity: these are generated"
                 " in .scram, not read."
             )
         if any(t.pregap_virtual or t.postgap_virtual for t in self._layout.tracks):
             yield "Gaps that the image does not hold are ERROR_SKIP."
+        if self._filling:
+            yield (
+                f"{self._filling} sectors look like filling for what could not be read, though"
+                " nobody remembers that: they are ERROR_SKIP."
+            )
         if self._scram.disputed:
             yield (
                 f"{self._scram.disputed} samples where data and audio meet differ between the two"
@@ -154,18 +160,6 @@ class CdExport:
             yield f"Audio is moved by the drive's read offset: {self._options.read_offset:+d}."
         else:
             yield "The drive's read offset is not known: audio stands where the drive gave it."
-
-
-def _proves(track: Track) -> bool:
-    """Whether the EDC of its sectors was read; one that is generated proves nothing."""
-    return track.is_data and track.stored in _RAW
-
-
-def _proven(block: Sectors) -> States:
-    """The states of raw data sectors: one that proves itself by its EDC is PROVEN."""
-    proven = check_data(block.data, block.lba, parity=False).proven
-    proven &= block.states == SectorState.READ
-    return np.where(proven, np.uint8(SectorState.PROVEN), block.states)
 
 
 def _never_read(source: SectorSource, corrected: int) -> Iterator[range]:

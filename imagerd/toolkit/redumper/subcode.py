@@ -118,7 +118,13 @@ class KeptSub:
         self._source.close()
 
 
-def sub_beside(path: Path) -> Path | None:
-    """The .sub file of the image `path`, if there is one."""
-    found = (path.with_suffix(suffix) for suffix in _PLACES)
-    return next((file for file in found if file.is_file()), None)
+def with_kept_sub(source: SectorSource, image: Path) -> tuple[SectorSource, tuple[str, ...]]:
+    """`source` with the subchannel that is kept beside `image`; and what was odd about that."""
+    found = (image.with_suffix(suffix) for suffix in _PLACES)
+    kept = next((file for file in found if file.is_file()), None)
+    if kept is None or not source.layout.is_cd:
+        return source, ()
+    try:
+        return KeptSub(source, kept), ()
+    except BadInput as error:  # another program's, in a form of its own
+        return source, (str(error),)
