@@ -264,7 +264,7 @@ def test_a_scaled_clock_sleeps_and_wakes_at_once() -> None:
 
 
 def test_real_time_is_waited_for() -> None:
-    drive = VirtualDrive(DriveProfile(spin_up=0.02), realtime=True)
+    drive = VirtualDrive(DriveProfile(spin_up=0.3), realtime=True)
     drive.insert(memory_disc([data(10)]))
     assert poll(drive) == "02/04/01"
     while (said := poll(drive)) == "02/04/01":

@@ -16,6 +16,7 @@ from imagerd.base.files import AtomicFile, write_text_atomically
 from imagerd.disc.layout import Layout
 from imagerd.formats.written import WrittenFile, WrittenImage
 from imagerd.recovery.mapfile import image_blocks, write_mapfile
+from imagerd.recovery.protection.recognise import recognise_in
 from imagerd.recovery.report import build_report, write_report
 from imagerd.recovery.sectormap import SectorMap
 from imagerd.recovery.subq import Refined
@@ -33,7 +34,13 @@ def write_sidecars(
     size = 2352 if written.format == "cue" else 2048
     map_file, report = main.with_suffix(".map"), main.with_suffix(".json")
     write_mapfile(map_file, image_blocks(sectors, _held(refined.layout, written), size))
-    told = build_report(work, layout=refined.layout, sectors=sectors, findings=refined.findings)
+    told = build_report(
+        work,
+        layout=refined.layout,
+        sectors=sectors,
+        findings=refined.findings,
+        protection=recognise_in(work),
+    )
     write_report(report, told)
     files = [_digested(map_file), _digested(report)]
     if sub and work.has_sub:

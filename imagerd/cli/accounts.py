@@ -104,15 +104,16 @@ def _ask(catalog: Catalog, image: Image, paths: Iterable[Path]) -> Account | Non
             known = catalog.images.find(str(path))
         except BadInput:
             continue
-        return _account(image, known, catalog.errors.of_image(known.id))
+        return account_of(image, known, catalog.errors.of_image(known.id))
     return None
 
 
-def _account(image: Image, known: Known, errors: Sequence[ErrorRange]) -> Account:
+def account_of(image: Image, known: Known, errors: Sequence[ErrorRange]) -> Account:
+    """The account of `image` by what the catalog has of it."""
     from imagerd.toolkit.account import Account, Origin
     from imagerd.toolkit.ranges import Extent
 
-    shift = _shift(image, known)
+    shift = shift_of(image, known)
     by_state: dict[str, list[range]] = {}
     repaired: list[range] = []
     for error in errors:
@@ -131,7 +132,7 @@ def _account(image: Image, known: Known, errors: Sequence[ErrorRange]) -> Accoun
     )
 
 
-def _shift(image: Image, known: Known) -> int:
+def shift_of(image: Image, known: Known) -> int:
     """The disc's address of the image's first sector: an .iso may be a later track of the disc."""
     if image.format != "iso" or known.format != "iso":
         return 0

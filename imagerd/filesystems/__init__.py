@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is on a disc's data tracks: so far only what names a volume, to identify discs."""
+"""What is on a disc's data tracks: what names a volume, which file lies where, what a DVD plays."""

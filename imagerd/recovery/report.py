@@ -18,6 +18,7 @@ from imagerd.disc.source import SectorState
 from imagerd.recovery.engine import PassNote, RunNote
 from imagerd.recovery.evidence import ErrorRange
 from imagerd.recovery.job import DriveRecord
+from imagerd.recovery.protection.facts import Finding
 from imagerd.recovery.sectormap import BAD, GOOD, SectorMap
 from imagerd.recovery.workspace import Workspace
 
@@ -78,10 +79,24 @@ class Fill(msgspec.Struct, frozen=True):
     audio: int
 
 
+class ProtectionReport(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A copy protection. `expected` are the sectors that are bad because they were made so, (LBA,
+    count); `channel`: "sectors", or "q" where only their Q is. See docs/protection.md.
+    """
+
+    name: str
+    confidence: str
+    evidence: list[str]
+    basis: str
+    expected: list[tuple[int, int]] = []
+    channel: str = "sectors"
+
+
 class Report(msgspec.Struct, frozen=True):
     """All of it. `bad` are the sectors that are not good, `recovered` those that were not at first.
 
     `repaired`: good sectors whose bytes were corrected by us with their parity, (LBA, count).
+    `protection`: copy protections that were recognised.
     """
 
     format: int
@@ -98,6 +113,7 @@ class Report(msgspec.Struct, frozen=True):
     recovered: list[RangeReport]
     repaired: list[tuple[int, int]]
     findings: list[str] = []
+    protection: list[ProtectionReport] = []
 
 
 def build_report(
@@ -106,10 +122,12 @@ def build_report(
     layout: Layout | None = None,
     sectors: SectorMap | None = None,
     findings: Sequence[str] = (),
+    protection: Sequence[Finding] = (),
 ) -> Report:
     """The report of a job as it stands; `layout` and `findings` as refined by the subchannel.
 
     `sectors`: the map of the image that it is to be about, where that differs from the reading's.
+    `protection`: what `recognise_in` found.
     """
     layout = layout or work.layout
     sectors = work.map if sectors is None else sectors
@@ -135,6 +153,18 @@ def build_report(
         recovered=list(_recovered(sectors, layout)),
         repaired=[(part.start, len(part)) for part in sectors.repaired],
         findings=list(findings),
+        protection=[_protection(found) for found in protection],
+    )
+
+
+def _protection(found: Finding) -> ProtectionReport:
+    return ProtectionReport(
+        found.name,
+        found.confidence.value,
+        list(found.evidence),
+        found.basis,
+        [(area.start, len(area)) for area in found.expected],
+        found.channel.value,
     )
 
 

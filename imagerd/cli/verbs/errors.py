@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,17 @@ from imagerd.cli.output import Output, output_options
 if TYPE_CHECKING:
     from imagerd.catalog.catalog import Catalog
     from imagerd.catalog.records import ErrorRange
+    from imagerd.toolkit.filehits import FileHit
 
 _STYLES = {"failed": text.bad, "unread": text.bad, "suspect": text.doubtful}
 
 
 @dataclass(frozen=True, slots=True)
 class _Range:
-    """Consecutive sectors, both ends included, with one story. `sense` is KEY/ASC/ASCQ in hex."""
+    """Consecutive sectors, both ends included, with one story. `sense` is KEY/ASC/ASCQ in hex.
+
+    `files` are the files hit, if they were asked for.
+    """
 
     first: int
     last: int
@@ -36,11 +41,16 @@ class _Range:
     first_seen: str | None
     last_seen: str | None
     repaired: bool
+    files: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """`image` is an id, or None while the job is at work."""
+    """`image` is an id, or None while the job is at work.
+
+    `files`, if asked for, are those that bad or suspect sectors hit; `problems` what is wrong with
+    the image's file systems, so that files may be missing there.
+    """
 
     name: str
     image: int | None
@@ -48,16 +58,20 @@ class _Told:
     bad: int
     suspect: int
     ranges: tuple[_Range, ...]
+    files: tuple[FileHit, ...] | None = None
+    problems: tuple[str, ...] | None = None
 
 
 @click.command("errors")
 @click.argument("what", metavar="IMAGE")
 @click.option("--all", "everything", is_flag=True, help="Also what was bad once and is good now.")
+@click.option("--files", is_flag=True, help="Also the files that the bad sectors hit.")
 @catalog_options
 @output_options
 def command(
     what: str,
     everything: bool,
+    files: bool,
     catalog: str | None,
     config: Path | None,
     as_json: bool,
@@ -69,10 +83,14 @@ def command(
     (suspect), with the drive's sense key, ASC and ASCQ, the number of attempts, and when the
     trouble was seen last. IMAGE is an id, a name, a path, or the id of a job still at work.
 
+    With --files the image is opened, and the files, directories and descriptors that bad or
+    suspect sectors lie in are named, as far as its file systems (ISO 9660, Joliet) can be read.
+
     \b
     Examples:
       imagerctl errors 12
       imagerctl errors GAME_1a2b3c4d --all
+      imagerctl errors 12 --files
       imagerctl errors 12 --json | jq -r '.ranges[] | [.first, .last, .sense] | @tsv'
 
     Exit code: 0 if no sector is bad, 1 if there are some.
@@ -80,6 +98,8 @@ def command(
     output = Output("errors", as_json=as_json, quiet=quiet)
     with opened_catalog(catalog, config) as opened:
         told, times = _ask(opened, what, everything)
+        if files:
+            told = _with_files(opened, told)
     output.tell(told, lambda result: _lines(result, times))
     failures.finish(ExitCode.FINDING if told.bad or told.suspect else ExitCode.OK)
 
@@ -106,6 +126,26 @@ def _ask_job(
     name = f"job {job.id[:8]}" if job.disc is None else job.disc.name
     ranges = catalog.errors.of_job(job.id)
     return _told(name, None, job.id, ranges, everything), _times(ranges)
+
+
+def _with_files(catalog: Catalog, told: _Told) -> _Told:
+    if told.image is None:
+        raise BadInput(f"{told.name} has no image yet; ask for its files when it is done.")
+    from imagerd.cli.accounts import account_of, shift_of
+    from imagerd.formats import open_image
+    from imagerd.toolkit.account import accounted
+    from imagerd.toolkit.filehits import file_hits
+
+    known = catalog.images.find(str(told.image))
+    with closing(open_image(Path(known.path))) as image:
+        account = account_of(image, known, catalog.errors.of_image(known.id))
+        bad = [range(r.first, r.last + 1) for r in told.ranges if r.state in _STYLES]
+        hits = file_hits(accounted(image, account), bad, shift=shift_of(image, known))
+    by_range = dict(zip(bad, hits.by_range, strict=True))
+    ranges = tuple(
+        replace(r, files=by_range.get(range(r.first, r.last + 1), ())) for r in told.ranges
+    )
+    return replace(told, ranges=ranges, files=hits.files, problems=hits.problems)
 
 
 def _told(
@@ -158,7 +198,22 @@ def _lines(told: _Told, times: dict[int, str]) -> Iterator[str]:
         ]
         heads = ["LBA", ">sectors", "state", "why", "sense", ">attempts", "last"]
         yield from text.table(rows, heads)
+    yield from _files(told)
     yield _conclusion(told)
+
+
+def _files(told: _Told) -> Iterator[str]:
+    if told.files:
+        heads = [">bad", ">of", "file"]
+        yield from text.table(
+            [[text.grouped(f.bad), text.grouped(f.sectors), text.clean(f.path)]
+             for f in told.files],
+            heads,
+        )  # fmt: skip
+    elif told.files is not None and told.bad + told.suspect:
+        yield "No file that is known is hit."
+    for problem in told.problems or ():
+        yield text.doubtful(text.clean(problem))
 
 
 def _extent(r: _Range) -> str:

@@ -36,14 +36,18 @@ class Outcome:
     """What one attempt on one sector gives. `sense` None: its bytes are delivered.
 
     `damage` and `c2` go together: a damage that C2 knows of makes reads of user data fail, with
-    `user_sense`. `hang`: the fault that keeps the drive from answering.
+    `user_sense`, and those of raw data with `raw_sense`, unless nothing is to be corrected.
+    `correctable`: a read that is to be corrected gets the sector undamaged. `hang`: the fault that
+    keeps the drive from answering.
     """
 
     seconds: float = 0.0
     sense: Sense | None = None
     user_sense: Sense | None = None
+    raw_sense: Sense | None = None
     damage: Damage | None = None
     hang: SectorFault | None = None
+    correctable: bool = False
 
 
 _FINE = Outcome()
@@ -145,12 +149,12 @@ class FaultBook:
             if fault.what is What.C2:
                 user = fault.sense
                 sense = fault.sense if fault.refused else sense
-        return Outcome(seconds, sense, user, damage, hang)
+        return Outcome(seconds, sense, user, damage=damage, hang=hang)
 
     def _chance(self, fault: SectorFault, lba: int, number: int) -> float:
         """A number in [0, 1), from seed, LBA and attempt; the same for the same three."""
         del fault  # two faults on one sector share their luck: seed, LBA and attempt say all
-        return _mix(_mix(_mix(self._plan.seed) ^ (lba & _MASK)) ^ number) / (_MASK + 1)
+        return mix(mix(mix(self._plan.seed) ^ (lba & _MASK)) ^ number) / (_MASK + 1)
 
     def _damage(self, fault: SectorFault, lba: int, number: int) -> Damage:
         attempt = 0 if fault.stable else number
@@ -176,7 +180,7 @@ def _probability(fault: SectorFault, speed: int, approach: Approach) -> float:
     return max(ways)
 
 
-def _mix(value: int) -> int:
+def mix(value: int) -> int:
     """A step of SplitMix64: every bit of the result depends on every bit of `value`."""
     value = (value + 0x9E3779B97F4A7C15) & _MASK
     value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9 & _MASK

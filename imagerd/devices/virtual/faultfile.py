@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from imagerd.base.errors import BadInput, NotAvailable
 from imagerd.devices.scsi import Sense
@@ -19,6 +20,7 @@ from imagerd.devices.virtual.faults import (
     SectorFault,
     What,
 )
+from imagerd.devices.virtual.surface import Hurt, SurfaceFault
 
 _MAX_SECTORS = 1 << 24  # more than a BD holds on its layers; a plan is a thing to look at
 
@@ -60,10 +62,24 @@ class _DriveTable(_Form):
     times: int = 1
 
 
+class _SurfaceTable(_Form):
+    what: Hurt
+    angle: float = 0.0
+    inner: Annotated[float, Meta(ge=0, le=60)] = 0.0
+    outer: Annotated[float, Meta(ge=0, le=60)] = 60.0
+    width: Annotated[float, Meta(ge=0, le=400)] = 0.0
+    arc: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    slant: float = 0.0
+    size: Annotated[float, Meta(gt=0, le=100)] = 1.0
+    strength: Annotated[float, Meta(ge=0, le=3000)] = 0.0
+    trip: Annotated[float, Meta(ge=0, le=1)] = 0.0
+
+
 class _PlanFile(_Form):
     seed: int = 0
     sectors: list[_SectorTable] = []
     drive: list[_DriveTable] = []
+    surface: list[_SurfaceTable] = []
 
 
 def load_plan(path: Path) -> FaultPlan:
@@ -88,7 +104,8 @@ def parse_plan(text: str, where: str) -> FaultPlan:
         drive = tuple(_drive_fault(table) for table in file.drive)
     except ValueError as error:
         raise BadInput(f"{where}: {error}.") from error
-    return FaultPlan(sectors, drive, file.seed)
+    surface = tuple(SurfaceFault(**msgspec.structs.asdict(table)) for table in file.surface)
+    return FaultPlan(sectors, drive, file.seed, surface)
 
 
 def _sector_fault(table: _SectorTable) -> SectorFault:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from imagerd.devices.scsi import Sense
 from imagerd.devices.virtual.answers import UNREADABLE
+from imagerd.devices.virtual.surface import SurfaceFault
 
 
 class What(StrEnum):
@@ -130,6 +131,7 @@ class FaultPlan:
     sectors: tuple[SectorFault, ...] = ()
     drive: tuple[DriveFault, ...] = ()
     seed: int = 0
+    surface: tuple[SurfaceFault, ...] = ()
 
     @classmethod
     def load(cls, path: Path) -> FaultPlan:

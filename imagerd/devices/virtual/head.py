@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 import numpy as np
 
@@ -11,14 +12,23 @@ from imagerd.devices.scsi import Sense
 from imagerd.devices.virtual.answers import UNREADABLE
 from imagerd.devices.virtual.disc import Disc
 from imagerd.devices.virtual.faultbook import Damage, Outcome, approach_of
-from imagerd.devices.virtual.faults import Approach
 from imagerd.devices.virtual.modepages import DISABLE_CORRECTION, TRANSFER_BLOCK
 from imagerd.devices.virtual.state import DriveState, Loaded
+from imagerd.devices.virtual.timing import pass_by, travel
+from imagerd.devices.virtual.wear import Manner
 from imagerd.disc.source import Bytes2D
 
-_TURN = 0.012  # seconds for which the disc turns until a sector comes by again
 _LOST = Outcome(sense=UNREADABLE)
+_FINE = Outcome()
 _NEVER = float("inf")
+
+
+class Want(Enum):
+    """What a command wants of a sector, which decides what the drive corrects on the way."""
+
+    USER = "user"  # corrected user data, or an error
+    RAW = "raw"  # all 2352 bytes, corrected as far as they are data
+    STREAM = "stream"  # as the disc has them, C2 errors and all
 
 
 @dataclass(slots=True)
@@ -39,9 +49,9 @@ class Fetched:
 
 
 def fetch(
-    drive: DriveState, loaded: Loaded, lba: int, count: int, *, raw: bool, fua: bool
+    drive: DriveState, loaded: Loaded, lba: int, count: int, *, want: Want, fua: bool
 ) -> Fetched:
-    """Read `count` sectors, all readable addresses. `raw`: errors that C2 knows of are delivered.
+    """Read `count` sectors, all readable addresses.
 
     What the buffer holds comes from there, unless `fua`. Moves the head, counts the attempts.
     """
@@ -54,35 +64,30 @@ def fetch(
     if held and buffer.spoiled:
         for at in range(lba, lba + held):
             outcome = buffer.spoiled.get(at)
-            if outcome is not None and not _deliver(drive, result, at, outcome, raw):
+            if outcome is not None and not _deliver(drive, result, at, outcome, want):
                 return result
     if held < count:
-        _read_medium(drive, loaded, result, lba + held, raw)
+        _read_medium(drive, loaded, result, lba + held, want)
     return result
 
 
-def _read_medium(drive: DriveState, loaded: Loaded, result: Fetched, lba: int, raw: bool) -> None:
+def _read_medium(drive: DriveState, loaded: Loaded, result: Fetched, lba: int, want: Want) -> None:
     """Read from `lba` to the end of `result` off the disc."""
     count = result.lba + result.count - lba
-    result.seconds += drive.spin_up() + travel(drive, loaded.disc, lba, count)
-    if loaded.book.quiet(lba, count) and not _lost(loaded.disc, lba, count):
+    result.seconds += drive.spin_up() + travel(drive, loaded.disc, lba)
+    lost = _lost(loaded.disc, lba, count)
+    if not lost and loaded.quiet(lba, count):
+        result.seconds += pass_by(drive, loaded.disc, lba, count)
         loaded.buffer.put(lba, count)
         drive.head = lba + count - 1
         return
-    lost = _lost(loaded.disc, lba, count)
-    speed = drive.speed
     for at in range(lba, lba + count):
-        outcome = loaded.book.attempt(at, speed, approach_of(drive.head, at))
+        result.seconds += pass_by(drive, loaded.disc, at, 1)
+        planned = _planned(drive, loaded, result, at)
+        outcome = _LOST if at in lost else planned or _off_surface(drive, loaded, at, want)
         drive.head = at
-        outcome = _LOST if at in lost else outcome
         result.seconds += outcome.seconds
-        if outcome.hang is not None:
-            result.seconds += outcome.hang.seconds or 0.0
-            if outcome.hang.then == "timeout":
-                result.seconds = _NEVER
-            if outcome.hang.then != "answer":
-                outcome = Outcome(sense=outcome.hang.sense)
-        if not _deliver(drive, result, at, outcome, raw):
+        if not _deliver(drive, result, at, outcome, want):
             return
         loaded.buffer.put(at, 1)
         if outcome.damage is not None:
@@ -91,34 +96,53 @@ def _read_medium(drive: DriveState, loaded: Loaded, result: Fetched, lba: int, r
             loaded.buffer.spoiled.pop(at, None)
 
 
-def _deliver(drive: DriveState, result: Fetched, lba: int, outcome: Outcome, raw: bool) -> bool:
+def _planned(drive: DriveState, loaded: Loaded, result: Fetched, lba: int) -> Outcome | None:
+    """What is planned for the sector, the time of which passes; None if it is spared."""
+    outcome = loaded.book.attempt(lba, drive.speed, approach_of(drive.head, lba))
+    if outcome.hang is not None:
+        result.seconds += outcome.hang.seconds or 0.0
+        if outcome.hang.then == "timeout":
+            result.seconds = _NEVER
+        if outcome.hang.then != "answer":
+            return Outcome(sense=outcome.hang.sense)
+    if outcome.sense is None and outcome.damage is None:
+        result.seconds += outcome.seconds
+        return None
+    return outcome
+
+
+def _off_surface(drive: DriveState, loaded: Loaded, lba: int, want: Want) -> Outcome:
+    """What the surface gives of the sector."""
+    if loaded.surface is None:
+        return _FINE
+    profile, area = drive.profile, loaded.disc.area_at(lba)
+    is_data = area is not None and area.track.is_data
+    tries = min(profile.tries, drive.modes.retries) if profile.heeds_retries else profile.tries
+    corrects = is_data and want is not Want.STREAM and not _uncorrected(drive)
+    manner = Manner(drive.speed, approach_of(drive.head, lba), tries, corrects)
+    return loaded.surface.read(lba, manner)
+
+
+def _deliver(drive: DriveState, result: Fetched, lba: int, outcome: Outcome, want: Want) -> bool:
     """Note what became of one sector; False if the command ends here."""
-    sense = outcome.sense
-    recovery = drive.modes.recovery
-    if sense is None and not raw and not recovery & DISABLE_CORRECTION:
-        sense = outcome.user_sense
+    sense, damage = outcome.sense, outcome.damage
+    if want is not Want.STREAM and not _uncorrected(drive):
+        damage = None if outcome.correctable else damage
+        sense = sense or (outcome.user_sense if want is Want.USER else outcome.raw_sense)
     if sense is not None:
         result.sense, result.bad = sense, lba
         result.count = lba - result.lba
-        if recovery & TRANSFER_BLOCK and outcome.damage is not None:
+        if drive.modes.recovery & TRANSFER_BLOCK and damage is not None:
             result.count += 1  # the bad block comes too, as far as there is one
-            result.damage[lba] = outcome.damage
+            result.damage[lba] = damage
         return False
-    if outcome.damage is not None:
-        result.damage[lba] = outcome.damage
+    if damage is not None:
+        result.damage[lba] = damage
     return True
 
 
-def travel(drive: DriveState, disc: Disc, lba: int, count: int) -> float:
-    """Seconds to get to `lba` and for `count` sectors to pass by."""
-    seconds = count * disc.size / (drive.speed * 1000)
-    distance = lba - drive.head
-    if 0 <= distance <= 1:
-        return seconds
-    if approach_of(drive.head, lba) is not Approach.SEEK:
-        return seconds + _TURN
-    share = abs(distance) / max(disc.layout.end, 1)
-    return seconds + drive.profile.seek * min(0.2 + 0.8 * share, 1.0)
+def _uncorrected(drive: DriveState) -> bool:
+    return bool(drive.modes.recovery & DISABLE_CORRECTION)
 
 
 def _lost(disc: Disc, lba: int, count: int) -> frozenset[int]:

@@ -68,3 +68,8 @@ class ModePages:
     def recovery(self) -> int:
         """Byte 2 of the error recovery page: TB, DCR and the rest."""
         return self._pages[ERROR_RECOVERY][2]
+
+    @property
+    def retries(self) -> int:
+        """Byte 3 of the error recovery page: how often a sector is tried again."""
+        return self._pages[ERROR_RECOVERY][3]

@@ -24,9 +24,9 @@ from imagerd.devices.virtual.answers import (
 )
 from imagerd.devices.virtual.disc import Area, AreaType, Disc
 from imagerd.devices.virtual.discinfo import loaded_of, toc_end
-from imagerd.devices.virtual.head import travel
 from imagerd.devices.virtual.player import PACE, SCAN_PACE
 from imagerd.devices.virtual.state import DriveState
+from imagerd.devices.virtual.timing import travel
 from imagerd.disc.msf import Msf
 
 _CURRENT: Final = b"\xff\xff\xff\xff"  # as an address: where the head is
@@ -95,7 +95,7 @@ def _play(drive: DriveState, start: int, count: int) -> Reply:
 
 def _begin(drive: DriveState, start: int, area: range, pace: int, *, fails: bool) -> Reply:
     drive.halt()
-    seconds = drive.spin_up() + travel(drive, loaded_of(drive).disc, start, 0)
+    seconds = drive.spin_up() + travel(drive, loaded_of(drive).disc, start)
     drive.head = start
     drive.player.play(start, area, after=seconds, pace=pace, fails=fails)
     return Reply(seconds=seconds)

@@ -66,6 +66,19 @@ class DriveProfile:
     command: float = 0.0002  # what any command costs
     spin_up: float = 0.0  # becoming ready after the tray has closed
     give_up: float = 1.0  # until an unreadable sector is said to be one
+    cav: bool = False  # turns as fast everywhere: full speed at the rim only
+    speed_change: float = 0.0  # until the disc turns at another speed
+
+    # Reading of hurt surfaces
+    tries: int = 8  # more of its own on a sector, at most; each takes a turn
+    heeds_retries: bool = True  # tries no more often than mode page 01h says
+    gives_uncorrected: bool = False  # raw data that it cannot correct come, with C2; else an error
+    lies: float = 0.0  # the share of sectors it cannot correct that it passes as good
+    c2_missed: float = 0.0  # the share of wrong bytes without a C2 bit
+    c2_false: float = 0.0  # C2 bits at good bytes, as a share of those at wrong ones
+    optics: float = 1.0  # wrong bytes, compared with a plain drive
+    weak_from: float = 0.0  # mm from the centre, from where on it reads badly
+    weak_growth: float = 1.0  # of that, a mm
 
     # Manners
     transfers_before_error: bool = True  # sectors before the bad one are delivered

@@ -56,6 +56,7 @@ class HostState(msgspec.Struct, frozen=True):
 
     `insertions` counts how often the tray closed over a medium: a change means another disc, or
     the same one anew. `unreported` counts events and unit attentions that nobody has fetched yet.
+    `seconds` is what the drive has spent so far, by its own clock.
     """
 
     name: str
@@ -71,6 +72,7 @@ class HostState(msgspec.Struct, frozen=True):
     moved: bool = False  # whether the button just pressed has moved the tray
     node: str = ""  # /dev/srN, if the drive is attached to the kernel
     unreported: int = 0
+    seconds: float = 0.0
 
 
 class Closed(Exception):

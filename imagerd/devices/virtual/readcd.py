@@ -28,7 +28,7 @@ from imagerd.devices.virtual.answers import (
 )
 from imagerd.devices.virtual.disc import RAW, AreaType, Disc, Kind
 from imagerd.devices.virtual.discinfo import loaded_of
-from imagerd.devices.virtual.head import Fetched, c2_pointers, damaged, fetch, main_channel
+from imagerd.devices.virtual.head import Fetched, Want, c2_pointers, damaged, fetch, main_channel
 from imagerd.devices.virtual.profile import DriveProfile
 from imagerd.devices.virtual.reading import finish, flat_view
 from imagerd.devices.virtual.selection import MAIN, selected
@@ -129,7 +129,8 @@ def _transfer(drive: DriveState, command: Command, request: Request) -> Reply:
         return blame(ends_with or ILLEGAL_MODE, request.lba)
     if shape is Shape.SELECTED and not _legal(disc, request, readable):
         return refuse(BAD_FIELD)
-    fetched = fetch(drive, loaded, request.lba, readable, raw=_is_raw(request), fua=False)
+    want = _want(request, shape)
+    fetched = fetch(drive, loaded, request.lba, readable, want=want, fua=False)
     data: bytes | memoryview = b""
     if fetched.count:
         data = _main_and_more(drive, disc, fetched, request, shape)
@@ -156,9 +157,11 @@ def _legal(disc: Disc, request: Request, count: int) -> bool:
     return all(selected(kind, request.main) is not None for kind in kinds)
 
 
-def _is_raw(request: Request) -> bool:
-    """Whether sync, header or parity are asked for: then nothing is corrected on the way."""
-    return request.as_audio or bool(request.main & ~0x10 & MAIN) or request.main == 0
+def _want(request: Request, shape: Shape) -> Want:
+    """Where sync, header or parity are asked for, or audio, more than user data is wanted."""
+    if shape is not Shape.SELECTED:
+        return Want.STREAM
+    return Want.RAW if request.main & ~0x10 & MAIN or request.main == 0 else Want.USER
 
 
 def _readable(drive: DriveState, disc: Disc, request: Request) -> tuple[int, Sense | None, Shape]:

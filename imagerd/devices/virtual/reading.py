@@ -27,8 +27,9 @@ from imagerd.devices.virtual.answers import (
 )
 from imagerd.devices.virtual.disc import BLOCK, AreaType, Disc, Kind
 from imagerd.devices.virtual.discinfo import loaded_of
-from imagerd.devices.virtual.head import Fetched, fetch, main_channel, travel
+from imagerd.devices.virtual.head import Fetched, Want, fetch, main_channel
 from imagerd.devices.virtual.state import DriveState
+from imagerd.devices.virtual.timing import travel
 from imagerd.devices.virtual.toc import address_bytes
 
 _FUA = 0x08
@@ -77,7 +78,7 @@ def _seek(drive: DriveState, lba: int) -> Reply:
     if lba >= disc.layout.end:
         return blame(OUT_OF_RANGE, lba)
     drive.halt()
-    seconds = drive.spin_up() + travel(drive, disc, lba, 0)
+    seconds = drive.spin_up() + travel(drive, disc, lba)
     drive.head = lba
     return Reply(seconds=seconds)
 
@@ -105,7 +106,7 @@ def read_header(drive: DriveState, command: Command) -> Reply:
         return blame(OUT_OF_RANGE, lba)
     if area.type is AreaType.GAP or not area.track.is_data:
         return blame(ILLEGAL_MODE, lba)
-    fetched = fetch(drive, loaded, lba, 1, raw=True, fua=False)
+    fetched = fetch(drive, loaded, lba, 1, want=Want.STREAM, fua=False)
     if fetched.sense is not None:
         return finish(drive, command, fetched, b"")
     mode = int(main_channel(disc, fetched)[0, 15]) & 3
@@ -125,7 +126,7 @@ def _read(drive: DriveState, command: Command, lba: int, count: int, *, fua: boo
         readable, ends_with = _user_sectors(disc, lba, count)
         if readable == 0:
             return blame(ends_with or ILLEGAL_MODE, lba)
-    fetched = fetch(drive, loaded, lba, readable, raw=False, fua=fua)
+    fetched = fetch(drive, loaded, lba, readable, want=Want.USER, fua=fua)
     data = _user_data(disc, fetched) if fetched.count else b""
     return finish(drive, command, fetched, data, ends_with)
 

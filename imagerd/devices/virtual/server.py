@@ -297,6 +297,7 @@ class Server:
             image=loaded.what if loaded is not None else "",
             insertions=state.insertions,
             commands=self._commands,
+            seconds=self._drive.clock.now,
             max_transfer=self._drive.max_transfer,
             moved=moved,
             node=self._plug.node if self._plug is not None else "",

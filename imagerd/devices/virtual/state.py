@@ -25,7 +25,9 @@ from imagerd.devices.virtual.modepages import ModePages
 from imagerd.devices.virtual.player import Player
 from imagerd.devices.virtual.profile import DriveProfile
 from imagerd.devices.virtual.recordable import recordable
+from imagerd.devices.virtual.surface import wear_of
 from imagerd.devices.virtual.toc import TocReplies
+from imagerd.devices.virtual.wear import WornSurface
 from imagerd.disc.source import SectorSource
 
 _FASTEST = 0xFFFF
@@ -52,6 +54,13 @@ class Loaded:
     buffer: Buffer
     ready_at: float
     what: str = ""  # for whoever asks which image it is
+    surface: WornSurface | None = None  # None: it is sound
+
+    def quiet(self, lba: int, count: int) -> bool:
+        """Whether nothing can be wrong with these sectors: the quick way is open."""
+        return self.book.quiet(lba, count) and (
+            self.surface is None or self.surface.quiet(lba, count)
+        )
 
 
 class DriveState:
@@ -75,7 +84,7 @@ class DriveState:
 
     def reset_settings(self) -> None:
         """Speeds and mode pages as after power on."""
-        self.asked_speed = _FASTEST
+        self.asked_speed = self._turns_at = _FASTEST
         self.modes = ModePages()
 
     @property
@@ -124,6 +133,11 @@ class DriveState:
         self.spinning = True
         return seconds
 
+    def change_speed(self) -> float:
+        """Turn as fast as was asked for; seconds until the disc does."""
+        changed, self._turns_at = self._turns_at != self.speed, self.speed
+        return self.profile.speed_change if changed else 0.0
+
     # -- media and tray -------------------------------------------------------------------
 
     def insert(
@@ -151,7 +165,14 @@ class DriveState:
             Buffer(self.profile.cache_kb * 1024 // disc.size),
             self.clock.now + self.profile.spin_up,
             what,
+            self._surface(plan, disc),
         )
+
+    def _surface(self, plan: FaultPlan, disc: Disc) -> WornSurface | None:
+        if not plan.surface:
+            return None
+        wear = wear_of(plan.surface, disc.layout, plan.seed)
+        return WornSurface(wear, disc.layout, self.profile, plan.seed)
 
     def take_out(self) -> None:
         """Take the medium off the tray, closing its source. The tray stays where it is."""

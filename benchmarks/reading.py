@@ -5,7 +5,7 @@ The virtual drive lives in the same process and takes no time of its own, so eve
 or its arithmetic; a real drive is the limit long before. The peer copies the same bytes by `cp`
 and brings them onto the disk (`sync`), as the engine does before it calls a job done.
 
-``python -m benchmarks.recovery KIND IMAGE`` runs one of them alone, for the memory.
+``python -m benchmarks.reading KIND IMAGE`` runs one of them alone, for the memory.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def _kind_rows(key: str, place: Path) -> Iterator[Row]:
 def _memory_row(key: str, sectors: int) -> Row:
     with workplace() as place:
         image = make_image(place, KINDS[key], sectors)
-        size = peak_memory(sys.executable, "-m", "benchmarks.recovery", key, image)
+        size = peak_memory(sys.executable, "-m", "benchmarks.reading", key, image)
     return Row(
         f"memory of the recovery of {KINDS[key].name}, {sectors * KINDS[key].size / 1e6:.0f} MB",
         f"{size / 1e6:.0f} MB",

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""imagerd by its policies."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.recovery.bench import Bench, Client, Held, OutOfTime
+from imagerd.devices.drive import OpticalDrive
+from imagerd.recovery.budget import Budget, Clock
+from imagerd.recovery.engine import Recovery
+from imagerd.recovery.job import Job, LayoutRecord, ReadFeatures
+from imagerd.recovery.sectormap import GOOD
+from imagerd.recovery.workspace import Workspace
+
+
+def by(budget: Budget) -> Client:
+    """A client that reads with this budget."""
+
+    def client(bench: Bench, drive: OpticalDrive, folder: Path) -> Held:
+        features = drive.probe_read_features()
+        job = Job(
+            bench.disc.name,
+            LayoutRecord.of(drive.layout),
+            features=ReadFeatures(c2=bool(features.c2), sub=False),
+        )
+        clock = Clock(
+            monotonic=lambda: bench.seconds, unix=time.time, sleep=bench.virtual.clock.spend
+        )
+        with Workspace.create(folder, job) as work:
+            try:
+                for _ in Recovery(drive, work, budget, clock=clock).run():
+                    bench.claim(work.map.count(*GOOD))
+            except OutOfTime:
+                pass
+            bench.claim(work.map.count(*GOOD))
+            good = np.isin(work.map.states(work.map.start, len(work.map)), GOOD)
+            return Held(work.read_rows(work.map.start, len(work.map)), good)
+
+    return client

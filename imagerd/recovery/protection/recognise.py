@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All recognisers, over facts or over a job as it stands.
+
+The engine asks once every sector has been tried, before it retries:
+
+>>> findings = recognise(facts_of(work))                      # doctest: +SKIP
+>>> in_vain = expected(findings)                              # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from imagerd.disc.source import SectorState
+from imagerd.filesystems.blocks import Blocks
+from imagerd.filesystems.dvdvideo import played
+from imagerd.filesystems.filetable import FileTable
+from imagerd.filesystems.volume import volume_id
+from imagerd.recovery.evidence import Why
+from imagerd.recovery.judge import q_addresses
+from imagerd.recovery.protection import dvd, marks, rings, subchannel, toc
+from imagerd.recovery.protection.executables import programs
+from imagerd.recovery.protection.facts import (
+    BadRange,
+    BadSectors,
+    Channel,
+    Facts,
+    Finding,
+    OddQ,
+)
+from imagerd.recovery.sectormap import BAD, RangeSet, SectorMap
+from imagerd.recovery.worksource import WorkSource
+from imagerd.recovery.workspace import Workspace
+from imagerd.sectors.subchannel import q_crc_ok, q_of
+
+RECOGNISERS: tuple[Callable[[Facts], Finding | None], ...] = (
+    rings.safedisc,
+    rings.laserlock,
+    rings.ringprotect,
+    rings.smarte,
+    rings.codelock,
+    rings.protectcd,
+    rings.datel,
+    subchannel.libcrypt,
+    subchannel.securom,
+    marks.cdcops,
+    marks.tages,
+    marks.cactus,
+    marks.dead_session,
+    toc.fake_toc,
+    dvd.ripguard,
+    dvd.arccos,
+)
+_PRIMARY, _APPLICATION_USE = 16, slice(883, 883 + 512)
+_CHUNK = 8192  # sectors of subchannel at a time
+_MOST_ODD = 100_000  # frames of Q; with more, the subchannel is noise and tells nothing
+
+
+def recognise(facts: Facts) -> tuple[Finding, ...]:
+    """What all recognisers find."""
+    return tuple(found for ask in RECOGNISERS if (found := ask(facts)) is not None)
+
+
+def recognise_in(work: Workspace) -> tuple[Finding, ...]:
+    """What is found in a job as it stands; reads nothing from the drive.
+
+    Best asked when every sector has been tried: what is UNREAD may be damage as well, so that
+    near it no sector is expected to be bad.
+    """
+    return recognise(facts_of(work))
+
+
+def expected(findings: Iterable[Finding]) -> RangeSet:
+    """The sectors that are bad because they were made so. Q alone is not counted."""
+    return RangeSet(
+        area for found in findings if found.channel is Channel.SECTORS for area in found.expected
+    )
+
+
+def facts_of(work: Workspace) -> Facts:
+    """The facts of a job as it stands, whatever can be read of its file systems."""
+    source = WorkSource(work)
+    table = FileTable.of(source)
+    return Facts(
+        layout=work.layout,
+        bad=bad_sectors(work.map),
+        files=table,
+        volume=volume_id(source),
+        application_use=_application_use(source),
+        odd_q=_odd_q(work),
+        programs=programs(source, table),
+        played=None if work.layout.is_cd else played(source, table),
+    )
+
+
+def bad_sectors(sectors: SectorMap) -> BadSectors:
+    """The sectors of a map that are not good, each with the latest reason."""
+    bad = [
+        BadRange(story.lba, story.count, story.why, story.sense)
+        for run in sectors.ranges(BAD)
+        for story in sectors.errors.within(run.start, run.stop)
+    ]
+    unread = sectors.ranges((SectorState.UNREAD,))
+    return BadSectors([*bad, *(BadRange(run.start, len(run), Why.NONE) for run in unread)])
+
+
+def _application_use(source: WorkSource) -> bytes:
+    disc = Blocks(source, most=1, failures=1)
+    tracks = disc.tracks
+    block = disc.read(tracks[0].index1 + _PRIMARY).block(0) if tracks else b""
+    return block[_APPLICATION_USE] if block[:6] == b"\1CD001" else b""
+
+
+def _odd_q(work: Workspace) -> tuple[OddQ, ...]:
+    """Frames of Q with a wrong CRC or of another place, by the LBA that they belong to."""
+    if not work.layout.is_cd or not work.has_sub or not work.layout.tracks[0].is_data:
+        return ()  # audio discs have no protection in Q, and the most frames to look at
+    found: list[OddQ] = []
+    for area in work.layout.ranges():
+        found += _odd_in(work, area)
+        if len(found) > _MOST_ODD:
+            return ()
+    return tuple(found)
+
+
+def _odd_in(work: Workspace, area: range) -> Iterator[OddQ]:
+    lag = _lag(work, area)
+    for lba in range(area.start, area.stop, _CHUNK):
+        count = min(_CHUNK, area.stop - lba)
+        q = q_of(work.read_sub(lba, count))
+        read = work.map.states(lba, count) >= SectorState.SUSPECT
+        there = q.any(axis=1) & read
+        right = q_crc_ok(q)
+        known, address = q_addresses(q)
+        own = np.arange(lba, lba + count) + lag
+        odd = there & (~right | (known & (address != own)))
+        for row in np.flatnonzero(odd).tolist():
+            yield OddQ(int(own[row]), q[row].tobytes(), bool(right[row]))
+
+
+def _lag(work: Workspace, area: range) -> int:
+    """By how many sectors Q is ahead of the sectors it comes with, as most frames say."""
+    votes: Counter[int] = Counter()
+    for lba in range(area.start, area.stop, max(len(area) // 16, 1)):
+        count = min(128, area.stop - lba)
+        known, address = q_addresses(q_of(work.read_sub(lba, count)))
+        votes.update((address - np.arange(lba, lba + count))[known].tolist())
+    return votes.most_common(1)[0][0] if votes else 0
