@@ -5,7 +5,7 @@ folder of a job.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,6 +41,7 @@ class Subject:
     `name` is good for naming files. `path`: the image's, None of a job's folder. `accounted`:
     somebody remembers what could not be read. `corrected`: the read offset that was taken out of
     the audio already; `read_offset`: that of the drive, where the audio is as the drive gave it.
+    `made`: the day when it was imaged. `protections` by name, as far as they were recognised.
     `remarks`: what could not be asked, and what was odd.
     """
 
@@ -52,6 +53,8 @@ class Subject:
     corrected: int | None = None
     read_offset: int | None = None
     drive: DriveFacts | None = None
+    made: str | None = None
+    protections: Callable[[], tuple[str, ...]] = tuple
     remarks: tuple[str, ...] = ()
 
 
@@ -90,6 +93,7 @@ def _of_image(path: Path, accounts: Accounts) -> Iterator[Subject]:
             source,
             path,
             accounted=disc.account is not None,
+            protections=lambda: _reported(path),
             remarks=(*disc.remarks, *odd),
         )
         if disc.account is not None and disc.account.origin is Origin.CATALOG:
@@ -106,12 +110,25 @@ def _known(found: Subject, path: Path, accounts: Accounts) -> Subject:
         except BadInput:
             image = catalog.images.find(str(path.resolve()))
         drive = _drive(catalog.jobs.get(image.job_id))
-    return replace(found, corrected=image.read_offset, drive=drive)
+    made = image.created.date().isoformat()
+    return replace(found, corrected=image.read_offset, drive=drive, made=made)
+
+
+def _reported(image: Path) -> tuple[str, ...]:
+    """The protections that the report beside an image of the archive tells of."""
+    from imagerd.recovery.report import read_report
+
+    try:
+        report = read_report(image.with_suffix(".json"))
+    except BadInput:  # none, or another program's
+        return ()
+    return tuple(found.name for found in report.protection)
 
 
 @contextmanager
 def _of_folder(folder: Path, read_offset: int | None = None) -> Iterator[Subject]:
     from imagerd.archive.naming import safe_part
+    from imagerd.recovery.protection.recognise import recognise_in
     from imagerd.recovery.subq import refine
     from imagerd.recovery.worksource import WorkSource
     from imagerd.recovery.workspace import Workspace
@@ -128,6 +145,8 @@ def _of_folder(folder: Path, read_offset: int | None = None) -> Iterator[Subject
             accounted=True,
             read_offset=read_offset,
             drive=DriveFacts(drive.vendor, drive.product, drive.revision),
+            made=work.job.created.date().isoformat(),
+            protections=lambda: tuple(found.name for found in recognise_in(work)),
             remarks=refined.findings,
         )
 
