@@ -83,7 +83,7 @@ def _dump(data: bytes, start: int) -> Iterator[str]:
         row = data[at : at + 16]
         groups = "  ".join(row[part : part + 8].hex(" ").upper() for part in (0, 8))
         letters = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
-        yield f"{start + at:04X} : {groups}   {letters}"
+        yield f"{start + at:04X} : {groups:<48}   {letters}"
 
 
 def _header(block: bytes) -> str | None:
