@@ -128,7 +128,7 @@ def _is_the_disc(folder: Path, disc: Any, lost: set[int]) -> None:
         (("nowhere", "--no-catalog"), "is not to be asked"),
         ((".",), "no job's folder"),
         (("disc.cue", "--name", "../x"), "without a folder"),
-        (("disc.cue", "--read-offset", "99999"), "range"),
+        (("disc.cue", "--read-offset", "99999"), "more than 150 sectors"),
     ],
 )
 def test_what_cannot_be_exported_is_said_in_a_sentence(

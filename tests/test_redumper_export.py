@@ -341,6 +341,17 @@ def test_nothing_is_replaced_unasked_and_nothing_left_after_an_error(tmp_path: P
     assert (tmp_path / "disc.toc").read_bytes() != b"mine"
 
 
+@pytest.mark.parametrize("suffix", ["log", "iso"])
+def test_what_is_in_the_way_is_told_before_the_disc_is_read(suffix: str, tmp_path: Path) -> None:
+    """A .iso beside it makes redumper take the set for a DVD's."""
+    disc = memory_disc([audio(40)])
+    (tmp_path / f"disc.{suffix}").write_bytes(b"mine")
+    with pytest.raises(AlreadyThere):
+        _export(tmp_path, disc)
+    assert disc.reads == 0
+    assert [path.name for path in tmp_path.iterdir()] == [f"disc.{suffix}"]
+
+
 def test_the_log_says_that_it_is_not_of_redumper(tmp_path: Path) -> None:
     known = Provenance(facts=(("source", "x\nredumper v2026: faked"),))
     _export(tmp_path, Told(memory_disc([data(160)]), {3: SectorState.FAILED}), known=known)

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from imagerd.toolkit.redumper.export import ExportResult
     from imagerd.toolkit.redumper.writing import Provenance
 
-_MOST = 150 * 588  # samples that an offset can have; redumper looks no further
-
 
 @dataclass(frozen=True, slots=True)
 class _Told:
@@ -47,13 +45,13 @@ class _Told:
 @click.option("--name", help="What the files are called, else as the image or the disc.")
 @click.option(
     "--read-offset",
-    type=click.IntRange(-_MOST, _MOST),
+    type=int,
     metavar="SAMPLES",
     help="Read offset of the drive, AccurateRip's sign, if the audio is as the drive gave it.",
 )
 @click.option(
     "--write-offset",
-    type=click.IntRange(-_MOST, _MOST),
+    type=int,
     metavar="SAMPLES",
     help="Write offset of the disc, if it is known: data sectors are put there.",
 )

@@ -149,7 +149,7 @@ class CdExport:
                 )
             else:
                 yield f"Data sectors stand at the write offset given: {self._shifts.data:+d}."
-        if not any(not track.is_data for track in tracks):
+        if all(track.is_data for track in tracks):
             return
         if self._known.corrected is not None:
             yield (

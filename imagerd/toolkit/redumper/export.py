@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from imagerd.base.errors import BadInput
+from imagerd.base.errors import AlreadyThere, BadInput
+from imagerd.base.files import refuse_existing
 from imagerd.base.progress import Task
 from imagerd.disc.layout import Layout
 from imagerd.disc.msf import LBA_MAX
@@ -49,6 +50,7 @@ def export_redumper(
     """
     options, known = options or ExportOptions(), known or Provenance()
     _check(source.layout, options, known)
+    _refuse(target, source.layout, options)
     with ExitStack() as stack:
         files = SetFiles(target, options, stack)
         if source.layout.is_cd:
@@ -65,7 +67,20 @@ def export_redumper(
     return ExportResult(errors == 0, named, counts, tuple(told.notes))
 
 
+def _refuse(target: Path, layout: Layout, options: ExportOptions) -> None:
+    """What exists and would be in the way, before any work."""
+    iso = target.with_name(f"{target.name}.iso")
+    if layout.is_cd and iso.exists():
+        raise AlreadyThere(
+            f"{iso} exists: redumper would take the set for a DVD's; name another folder or name."
+        )
+    refuse_existing(target.with_name(f"{target.name}.log"), overwrite=options.overwrite)
+
+
 def _check(layout: Layout, options: ExportOptions, known: Provenance) -> None:
+    for offset in (options.read_offset, options.write_offset):
+        if offset is not None and abs(offset) > MOST_SHIFT:
+            raise BadInput(f"An offset of {offset:+d} samples is more than 150 sectors; check it.")
     if layout.is_cd and layout.start < 0:
         raise BadInput(f"The disc begins at LBA {layout.start}, before the program area.")
     if layout.is_cd and layout.end > LBA_MAX + 1:
