@@ -8,6 +8,7 @@
 ``cd``         .scram, .state, .subcode and the replies of the TOC
 ``blocks``     .iso and .state of a DVD or BD
 ``export``     the whole set
+``reading``    such a set as an image
 ``writing``    options, and the files under temporary names
 ``told``       .log, which is ours and says so
 

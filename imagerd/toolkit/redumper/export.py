@@ -6,7 +6,6 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from imagerd.base.errors import AlreadyThere, BadInput
 from imagerd.base.files import refuse_existing
@@ -14,14 +13,11 @@ from imagerd.base.progress import Task
 from imagerd.disc.layout import Layout
 from imagerd.disc.msf import LBA_MAX
 from imagerd.disc.source import SectorSource
-from imagerd.sectors.offset import SAMPLES
 from imagerd.toolkit.redumper.blocks import export_blocks
 from imagerd.toolkit.redumper.cd import CdExport
 from imagerd.toolkit.redumper.states import State
 from imagerd.toolkit.redumper.told import log_text
-from imagerd.toolkit.redumper.writing import ExportOptions, Provenance, SetFiles
-
-MOST_SHIFT: Final = 150 * SAMPLES  # samples; redumper looks no further for an offset either
+from imagerd.toolkit.redumper.writing import MOST_SHIFT, ExportOptions, Provenance, SetFiles
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,17 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from imagerd.base.errors import NotAvailable
 from imagerd.base.files import AtomicFile, move_into_place
+from imagerd.sectors.offset import SAMPLES
 from imagerd.toolkit.redumper.states import State
+
+MOST_SHIFT: Final = 150 * SAMPLES  # samples; redumper looks no further for an offset either
 
 
 @dataclass(frozen=True, slots=True)
