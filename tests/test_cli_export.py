@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from imagerd.cli.main import cli
+from imagerd.devices.virtual.faults import FaultPlan
 from imagerd.recovery.workspace import Workspace
 from imagerd.sectors.subchannel import deinterleave
 from imagerd.sectors.subgen import build_sub
@@ -110,6 +111,17 @@ def test_an_archived_disc_by_id_by_job_and_by_the_folder_of_its_job(tmp_path: Pa
     form = told("submission", outcome.job[:8], code=1)
     assert form["dumping_info"]["d_drive_model"]
     assert form["dumping_info"]["d_dumping_date"]
+
+
+def test_a_job_that_made_two_images_means_its_latest(tmp_path: Path) -> None:
+    disc = memory_disc(MIXED, seed=44)
+    place = Place(tmp_path, disc, faults=FAULT)
+    job = place.insert().job
+    place.faults = FaultPlan()
+    assert place.insert().job == job
+    assert len(place.images()) == 2
+    told("export", str(job), "--redumper", "-o", tmp_path / "set", "--name", "disc")
+    assert not any(track.errors for track in judge.split(tmp_path / "set" / "disc").tracks)
 
 
 def _is_the_disc(folder: Path, disc: Any, lost: set[int]) -> None:

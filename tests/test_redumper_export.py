@@ -280,6 +280,18 @@ def test_what_looks_like_filling_is_not_called_read(tmp_path: Path) -> None:
     assert not audio_track.errors
 
 
+@pytest.mark.parametrize("mode", [TrackMode.MODE1, MODE2])
+def test_our_marker_is_seen_in_short_sectors_too(mode: TrackMode, tmp_path: Path) -> None:
+    disc = memory_disc([data(160, mode, stored=SectorFormat.USER)], seed=18)
+    disc.raw[1][30] = np.frombuffer((MARKER * 100)[:2048], np.uint8)
+    result = _export(tmp_path, disc)
+    assert result.counts["error_skip"] == 588
+    blocks = memory_blocks(60)
+    blocks.raw[1][7] = np.frombuffer((MARKER * 100)[:2048], np.uint8)
+    (tmp_path / "dvd").mkdir()
+    assert _export(tmp_path / "dvd", blocks).counts["error_skip"] == 1
+
+
 def test_a_wrong_edc_and_a_generated_one_prove_nothing(tmp_path: Path) -> None:
     disc = memory_disc([data(160)], seed=15)
     disc.raw[1][9, 600] ^= 1

@@ -153,7 +153,7 @@ def _of_folder(folder: Path, read_offset: int | None = None) -> Iterator[Subject
 
 @contextmanager
 def _of_catalog(what: str, accounts: Accounts) -> Iterator[Subject]:
-    """An image of the catalog, or a job that has a folder still."""
+    """An image of the catalog, the latest of a job, or what a job has read so far."""
     with opened_catalog(accounts.catalog, accounts.config) as catalog:
         found = _find(catalog, what)
     if isinstance(found, Path):
@@ -173,6 +173,8 @@ def _find(catalog: Catalog, what: str) -> Path | Job:
             job = catalog.jobs.find(what)
         except BadInput:
             raise unknown from None
+    for image in catalog.images.of_job(job.id):  # the newest first
+        return Path(image.path)
     if job.workspace is None:
         raise NotAvailable(f"Job {job.id[:8]} has no image, and nothing that was read is kept.")
     return job

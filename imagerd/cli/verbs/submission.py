@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imagerd.base.errors import ExitCode
-from imagerd.base.files import write_text_atomically
+from imagerd.base.files import refuse_existing, write_text_atomically
 from imagerd.cli import failures, text
 from imagerd.cli.accounts import Accounts, account_options
 from imagerd.cli.output import Output, output_options, to_json
@@ -70,7 +70,6 @@ def command(
 
     Exit code: 1 if sectors could not be read or may be wrong: such a dump is not to be submitted.
     """
-    from imagerd.base.files import refuse_existing
     from imagerd.toolkit.submission.facts import find_out
     from imagerd.toolkit.submission.form import fill_in
 

@@ -13,6 +13,7 @@ from imagerd.formats.written import MARKER
 from imagerd.sectors.geometry import BODY, EDC_FORM1, Flags
 from imagerd.sectors.verify import check_data
 
+_USER_DATA: Final = (0, BODY, BODY + 8)  # as stored; of mode 1; of mode 2
 _RAW: Final = (SectorFormat.RAW, SectorFormat.RAW_SUB)
 
 
@@ -40,9 +41,13 @@ def judged_data(block: Sectors, track: Track) -> States:
 
 
 def has_marker(rows: Bytes2D) -> Flags:
-    """(n,): rows that begin with the marker that our images have for what could not be read."""
+    """(n,): rows that hold the marker which our images have for what could not be read: from their
+    first byte on, or in the user data that raw sectors were generated of.
+    """
     marker = np.frombuffer(MARKER, np.uint8)
-    found: Flags = (rows[:, : len(marker)] == marker).all(axis=1)
+    found: Flags = np.zeros(len(rows), np.bool_)
+    for start in _USER_DATA:
+        found |= (rows[:, start : start + len(marker)] == marker).all(axis=1)
     return found
 
 

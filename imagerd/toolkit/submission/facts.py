@@ -20,7 +20,7 @@ from imagerd.recovery.protection.facts import Facts as DiscFacts
 from imagerd.recovery.protection.facts import OddQ
 from imagerd.recovery.protection.subchannel import libcrypt, securom
 from imagerd.sectors.views import RawView
-from imagerd.toolkit.hashing import HashResult, hash_source
+from imagerd.toolkit.hashing import hash_source
 from imagerd.toolkit.ranges import Extent
 from imagerd.toolkit.submission.tap import MOST_FRAMES, OddFrame, Tap, unread_gaps
 from imagerd.toolkit.submission.volume import VolumeFacts, volume_facts
@@ -109,7 +109,7 @@ def find_out(source: SectorSource, question: Question) -> Task[DiscFound]:
         protections=_protections(layout, frames, question),
         musicbrainz=musicbrainz_id(layout) if audio else None,
         cddb=cddb_id(layout) if audio else None,
-        caveats=(*_caveats(tap, layout, question, hashes), *remark),
+        caveats=(*_caveats(tap, layout, question), *remark),
     )
 
 
@@ -159,7 +159,7 @@ def _protections(
     return tuple(dict.fromkeys((*question.protections, *found)))
 
 
-def _caveats(tap: Tap, layout: Layout, question: Question, hashes: HashResult) -> Iterator[str]:
+def _caveats(tap: Tap, layout: Layout, question: Question) -> Iterator[str]:
     if tap.lost or tap.doubtful:
         yield (
             f"{tap.lost.count} sectors could not be read and {tap.doubtful.count} may be wrong: the"
