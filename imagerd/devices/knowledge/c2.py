@@ -10,12 +10,13 @@ fault, as the drive's third layer of correction may have mended what C2 could no
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
-from imagerd.disc.source import Bytes2D
-from imagerd.sectors.geometry import Flags
+if TYPE_CHECKING:  # whoever only looks into a catalog need not load numpy
+    from imagerd.disc.source import Bytes2D
+    from imagerd.sectors.geometry import Flags
 
 _ENOUGH = 100  # wrong sectors that must have been seen before silence means anything
 _BLIND = 100  # one wrong sector in so many may go unmarked: wrong EDCs are also mastered
@@ -84,9 +85,5 @@ def count(proven: Flags, wrong: Flags, c2: Bytes2D | None) -> C2Counts:
     if c2 is None:
         return C2Counts()
     marked = c2.any(axis=1)
-    return C2Counts(
-        *(
-            int(np.count_nonzero(rows))
-            for rows in (wrong & ~marked, wrong & marked, proven & marked, proven & ~marked)
-        )
-    )
+    groups = (wrong & ~marked, wrong & marked, proven & marked, proven & ~marked)
+    return C2Counts(*(int(group.sum()) for group in groups))

@@ -53,6 +53,21 @@ def known_by(features: ReadFeatures, known: DriveKnowledge) -> DriveKnowledge:
     )
 
 
+def features_of(known: DriveKnowledge) -> ReadFeatures | None:
+    """What READ CD can return, for a drive that need not be tried; None if it must be."""
+    if known.c2_sizes is None or known.raw_sub is None or known.order is None:
+        return None
+    error = ErrorField.NONE
+    if known.c2_sizes:
+        plain = ErrorField.C2.size in known.c2_sizes
+        error = ErrorField.C2 if plain else ErrorField.C2_BLOCK
+    sub = SubSelect.RAW if known.raw_sub else SubSelect.NONE
+    if not known.raw_sub and known.formatted_q:
+        sub = SubSelect.Q
+    together, sub_first = known.order is not Order.APART, known.order is Order.SUB_FIRST
+    return ReadFeatures(error, sub, together, sub_first, proven=True)
+
+
 def other_c2_size(bench: Bench, site: Site, known: DriveKnowledge) -> DriveKnowledge:
     """Where 294 bytes come, 296 may come as well."""
     if known.c2_sizes != (ErrorField.C2.size,):

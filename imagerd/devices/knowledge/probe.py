@@ -128,7 +128,7 @@ def probe(
 def _begun(bench: Bench, known: DriveKnowledge) -> tuple[DriveKnowledge, Site]:
     """What READ CD returns, if that is not known yet, and places where all else can be asked."""
     good = None
-    if known.features is None:
+    if forms.features_of(known) is None:
         features = bench.drive.probe_read_features(via=bench)
         good = features.at
         if good is None:

@@ -11,12 +11,8 @@ from enum import StrEnum
 
 import msgspec
 
-from imagerd.devices.features import ReadFeatures
-from imagerd.devices.mmc_read import ErrorField, SubSelect
-
 FORMAT = 1
 _EPOCH = datetime.fromtimestamp(0, UTC)
-_C2_SIZE = 294
 
 
 class Order(StrEnum):
@@ -86,25 +82,6 @@ class DriveKnowledge(msgspec.Struct, frozen=True, kw_only=True):
     software: str = ""
     probed: datetime = _EPOCH
     format: int = FORMAT
-
-    @property
-    def features(self) -> ReadFeatures | None:
-        """What READ CD can return, for a drive that need not be tried; None if it must be."""
-        if self.c2_sizes is None or self.raw_sub is None or self.order is None:
-            return None
-        error = ErrorField.NONE
-        if self.c2_sizes:
-            error = ErrorField.C2 if _C2_SIZE in self.c2_sizes else ErrorField.C2_BLOCK
-        sub = SubSelect.RAW if self.raw_sub else SubSelect.NONE
-        if not self.raw_sub and self.formatted_q:
-            sub = SubSelect.Q
-        return ReadFeatures(
-            error,
-            sub,
-            together=self.order is not Order.APART,
-            sub_first=self.order is Order.SUB_FIRST,
-            proven=True,
-        )
 
     @property
     def refused(self) -> tuple[str, ...]:
