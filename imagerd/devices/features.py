@@ -172,29 +172,32 @@ def _probe_at(link: Sends, lba: int) -> ReadFeatures:
             error, good = asked, not records[:, RAW:].any()
             break
         good = good and _refuses(link, request)
-    sub = _probe_sub(link, lba)
+    sub, good_sub = _probe_sub(link, lba)
+    good = good and good_sub
     together = sub_first = False
     if error is not ErrorField.NONE and sub is SubSelect.RAW:
-        together, sub_first = _probe_order(link, lba, error, good=good)
+        request = ReadCd(lba, _SAMPLE, error=error, sub=SubSelect.RAW)
+        records = _read(link, request)
+        if records is not None:
+            together, sub_first = _order(records, error, good=good)
+        else:
+            good = good and _refuses(link, request)
     return ReadFeatures(error, sub, together, sub_first, proven=good, at=lba if good else None)
 
 
-def _probe_sub(link: Sends, lba: int) -> SubSelect:
-    records = _read(link, ReadCd(lba, _SAMPLE, sub=SubSelect.RAW))
+def _probe_sub(link: Sends, lba: int) -> tuple[SubSelect, bool]:
+    """The best form that comes, and whether that is the drive's doing, not the sectors'."""
+    request = ReadCd(lba, _SAMPLE, sub=SubSelect.RAW)
+    records = _read(link, request)
     if records is not None and _valid_q(records, RAW) >= _SAMPLE // 2:
-        return SubSelect.RAW
-    return (
-        SubSelect.Q
-        if _read(link, ReadCd(lba, _SAMPLE, sub=SubSelect.Q)) is not None
-        else (SubSelect.NONE)
-    )
+        return SubSelect.RAW, True
+    good = records is not None or _refuses(link, request)
+    formatted = _read(link, ReadCd(lba, _SAMPLE, sub=SubSelect.Q))
+    return SubSelect.NONE if formatted is None else SubSelect.Q, good
 
 
-def _probe_order(link: Sends, lba: int, error: ErrorField, *, good: bool) -> tuple[bool, bool]:
-    """(whether both come together, whether the subchannel comes first)."""
-    records = _read(link, ReadCd(lba, _SAMPLE, error=error, sub=SubSelect.RAW))
-    if records is None:
-        return False, False
+def _order(records: Bytes2D, error: ErrorField, *, good: bool) -> tuple[bool, bool]:
+    """(whether both really came together, whether the subchannel comes first)."""
     standard, swapped = _valid_q(records, RAW + error.size), _valid_q(records, RAW)
     if standard != swapped:
         return True, swapped > standard

@@ -42,16 +42,16 @@ def cache_size(bench: Bench, site: Site, known: DriveKnowledge) -> DriveKnowledg
         if not _fill(bench, first + filled, size - filled):
             return known
         filled = size
-        if _is_fast(bench, first):
-            held = size
-            continue
-        # Once may be chance. That reading has moved the head: begin anew to be sure.
-        if not _fill(bench, first, size):
+        cached = _is_cached(bench, first)
+        if cached is False:
+            # Once may be chance. That reading has moved the head: begin anew to be sure.
+            cached = _is_cached(bench, first) if _fill(bench, first, size) else None
+        if cached is None:
             return known
-        if not _is_fast(bench, first):
+        if not cached:
             return replace(known, cache_holds=held, cache_loses=size)
         held = size
-    return replace(known, cache_holds=held, cache_loses=None)
+    return replace(known, cache_holds=max(held, known.cache_holds or 0), cache_loses=None)
 
 
 def flush(bench: Bench, site: Site, known: DriveKnowledge) -> DriveKnowledge:
@@ -111,19 +111,19 @@ def _survives(bench: Bench, lba: int, disturb: Callable[[], bool]) -> bool | Non
 
     None if they were not there to begin with, or `disturb` failed, or it is not always the same.
     """
-    answers: set[bool] = set()
+    answers: set[bool | None] = set()
     for again in _AGAIN:
-        there = bench.read(patient(lba, SAMPLE)) is not None and _is_fast(bench, lba + again)
+        there = bench.read(patient(lba, SAMPLE)) is not None and _is_cached(bench, lba + again)
         if not there or not disturb():
             return None
-        answers.add(_is_fast(bench, lba + again))
+        answers.add(_is_cached(bench, lba + again))
     return answers.pop() if len(answers) == 1 else None
 
 
-def _is_fast(bench: Bench, lba: int) -> bool:
-    """Whether one sector came, in less time than the disc needs."""
+def _is_cached(bench: Bench, lba: int) -> bool | None:
+    """Whether one sector came in less time than the disc needs; None if it did not come."""
     seconds = bench.seconds_of(patient(lba, 1).command())
-    return seconds is not None and seconds < _FAST
+    return None if seconds is None else seconds < _FAST
 
 
 def _fill(bench: Bench, lba: int, count: int) -> bool:

@@ -42,14 +42,14 @@ class Fua(StrEnum):
 class DriveKnowledge(msgspec.Struct, frozen=True, kw_only=True):
     """A model with its firmware. None: not known.
 
-    `c2_sizes`: sizes of the C2 field that come, out of 294 and 296; () if none does. `sub_lag`:
-    sectors by which the subchannel lags behind the sector that it comes with. `q_binary` and
-    `q_crc` are of the formatted Q of 16 bytes: binary in place of BCD, and a right CRC.
-    `cache_holds` and `cache_loses`: so many sectors of 2352 bytes were read on, and the first of
-    them still came, or did not come any more, out of the cache; the cache ends between the two.
-    `flush` is READ(12) with FUA of no sectors, `fua` that of some. `pregap`: sectors before LBA 0
-    that can be read, of 0, 1, 75, 135 and 150, which were tried; `lead_out`: those from the
-    lead-out on, 100 at most.
+    `c2_sizes`: sizes of the C2 field that came, out of 294 and 296; () if both are refused.
+    `sub_lag`: sectors by which the subchannel lags behind the sector that it comes with. `q_binary`
+    and `q_crc` are of the formatted Q of 16 bytes: binary in place of BCD, and a right CRC.
+    `cache_holds` and `cache_loses`: so many sectors of 2352 bytes were read on end, and the first
+    of them still came, or came no more, out of the cache; the cache ends between the two. `flush`
+    is READ(12) with FUA of no sectors, `fua` that of some. `pregap`: sectors before LBA 0 that can
+    be read, of 0, 1, 75, 135 and 150, which were tried; `lead_out`: those from the lead-out on, 100
+    at most.
 
     `hung` names what the drive hung at: that is not asked again without being told to. `tries`
     counts probings; `commands` and `seconds` are what the last one cost, `ended` is why it ended
