@@ -37,9 +37,9 @@ from tests.sources import audio, data, memory_disc
 from tests.toolkit_images import write_cue
 
 NAME = ("PLEXTOR", "DVDR   PX-VIRT", "1.11")
-FIRST = memory_disc([data(1600), audio(700)], seed=1)
-SECOND = memory_disc([data(1600), audio(900)], seed=2)
-SONGS = memory_disc([audio(1600)], seed=3)
+FIRST = memory_disc([data(2600), audio(700)], seed=1)
+SECOND = memory_disc([data(2600), audio(900)], seed=2)
+SONGS = memory_disc([audio(2600)], seed=3)
 KNOWN = DriveKnowledge(c2_sizes=(294,), raw_sub=True, order=Layout.C2_FIRST, tries=1)
 
 
@@ -151,6 +151,7 @@ class Station:
         self.sent, self.virtual = between.sent, virtual
         drive = OpticalDrive(between, sleep=virtual.clock.spend, clock=lambda: virtual.clock.now)
         drive.identify()
+        assert drive.identity.serial  # asked for once, whatever is known
         return drive
 
     def open(self) -> Catalog:
@@ -214,7 +215,7 @@ def test_what_needs_data_is_asked_when_data_comes(tmp_path: Path) -> None:
 
 def test_a_worn_disc_is_not_taken_for_the_drives_fault(tmp_path: Path) -> None:
     station = Station(tmp_path)
-    worn = FaultPlan(sectors=(SectorFault(what=What.C2, areas=(range(2300),)),))
+    worn = FaultPlan(sectors=(SectorFault(what=What.C2, areas=(range(3300),)),))
     station.get_to_know(FIRST, worn)
     assert station.known() is None
     station.get_to_know(FIRST)
@@ -223,7 +224,7 @@ def test_a_worn_disc_is_not_taken_for_the_drives_fault(tmp_path: Path) -> None:
 
 def test_an_unreadable_disc_is_not_tried_for_long(tmp_path: Path) -> None:
     station = Station(tmp_path)
-    gone = FaultPlan(sectors=(SectorFault(what=What.UNREADABLE, areas=(range(16, 2300),)),))
+    gone = FaultPlan(sectors=(SectorFault(what=What.UNREADABLE, areas=(range(16, 3300),)),))
     station.get_to_know(FIRST, gone)
     assert station.seconds < 6.0
     assert station.known() is None
