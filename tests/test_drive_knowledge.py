@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
@@ -285,6 +287,39 @@ def test_a_slow_drive_is_left_when_the_time_is_up() -> None:
     assert "seconds that it may take" in known.ended
     assert known.cache_holds is None
     assert known.flush is Fua.OBEYED
+
+
+def test_a_drive_that_repeats_its_last_sector_reads_no_lead_out() -> None:
+    """As a PX-740A does: it never refuses, and never says another word."""
+    end = MIXED.layout.end
+
+    def alter(command: Command, reply: Reply) -> Reply:
+        lba = int.from_bytes(command.cdb[2:6], "big", signed=True)
+        if command.cdb[0] != 0xBE or lba < end:
+            return reply
+        last = (end - 1).to_bytes(4, "big")
+        return virtual.execute(replace(command, cdb=command.cdb[:2] + last + command.cdb[6:]))
+
+    drive, virtual, _ = drive_with(MIXED, alter=alter)
+    assert run(probe(drive)).lead_out == 0
+
+
+def test_a_drive_with_c2_on_data_only_still_reads_audio() -> None:
+    """As a TS-H352C has it: its model is known from a data disc, an audio disc comes next."""
+
+    def alter(command: Command, reply: Reply) -> Reply:
+        with_c2 = command.cdb[0] == 0xBE and command.cdb[9] & 6
+        return refused(5, 0x64, 0) if with_c2 else reply
+
+    features = features_of(SOUND["plain"])
+    assert features is not None
+    drive, _, _ = drive_with(AUDIO, alter=alter)
+    drive.adopt(features)
+    request = ReadRequest(40, 8, c2=True)
+    assert drive.attempt(request).sectors is None
+    block = drive.attempt(request).sectors
+    assert block is not None
+    assert block.c2 is None
 
 
 def test_another_disc_meanwhile_is_told() -> None:

@@ -14,6 +14,8 @@ from imagerd.catalog.records import DriveModel, utc_now
 from imagerd.devices.knowledge.c2 import C2Counts
 from imagerd.devices.knowledge.record import DriveKnowledge, from_json, merged, to_json
 
+_Key = tuple[str, str, str]  # as the columns hold it
+
 
 class DriveModels:
     """The models that were ever tried out. A model's name is what INQUIRY says."""
@@ -24,7 +26,7 @@ class DriveModels:
     def get(self, vendor: str, product: str, revision: str) -> DriveModel | None:
         """What is known of a model with that firmware, None if it was never tried out."""
         with self._database.read() as session:
-            row = session.scalar(_query(vendor, product, revision))
+            row = session.scalar(_query(_key(vendor, product, revision)))
             return None if row is None else _model_of(row)
 
     def list(self) -> tuple[DriveModel, ...]:
@@ -39,9 +41,8 @@ class DriveModels:
 
         Two drives of one model may be tried out at once: both are kept, the later one on top.
         """
-        query = _query(vendor, product, revision)
         with self._database.write() as session:
-            row = _row(session, query, vendor, product, revision)
+            row = _row(session, _key(vendor, product, revision))
             before = from_json(row.knowledge)
             row.knowledge = to_json(known if before is None else merged(before, known))
             row.probed = known.probed
@@ -52,9 +53,8 @@ class DriveModels:
         """Add evidence for or against the model's C2 pointers: of one disc, read once."""
         if not counts:
             return
-        query = _query(vendor, product, revision)
         with self._database.write() as session:
-            row = _row(session, query, vendor, product, revision)
+            row = _row(session, _key(vendor, product, revision))
             # In the database, not here: two workers may add at once.
             row.wrong_silent = DriveModelRow.wrong_silent + counts.wrong_silent
             row.wrong_marked = DriveModelRow.wrong_marked + counts.wrong_marked
@@ -62,8 +62,12 @@ class DriveModels:
             row.right_silent = DriveModelRow.right_silent + counts.right_silent
 
 
-def _query(vendor: str, product: str, revision: str) -> Select[DriveModelRow]:
-    vendor, product, revision = _key(vendor, product, revision)
+def _key(vendor: str, product: str, revision: str) -> _Key:
+    return rows.clean(vendor)[:64], rows.clean(product)[:64], rows.clean(revision)[:32]
+
+
+def _query(key: _Key) -> Select[DriveModelRow]:
+    vendor, product, revision = key
     return (
         select(DriveModelRow)
         .where(DriveModelRow.vendor == vendor)
@@ -72,26 +76,17 @@ def _query(vendor: str, product: str, revision: str) -> Select[DriveModelRow]:
     )
 
 
-def _key(vendor: str, product: str, revision: str) -> tuple[str, str, str]:
-    return rows.clean(vendor)[:64], rows.clean(product)[:64], rows.clean(revision)[:32]
-
-
-def _row(
-    session: Session,
-    query: Select[DriveModelRow],
-    vendor: str,
-    product: str,
-    revision: str,
-) -> DriveModelRow:
+def _row(session: Session, key: _Key) -> DriveModelRow:
     """The model's row, locked where the database can; made if there is none."""
-    found = session.scalar(query.with_for_update())
+    query = _query(key).with_for_update()
+    found = session.scalar(query)
     if found is not None:
         return found
-    names = dict(
-        zip(("vendor", "product", "revision"), _key(vendor, product, revision), strict=True)
-    )
+    vendor, product, revision = key
     row = DriveModelRow(
-        **names,
+        vendor=vendor,
+        product=product,
+        revision=revision,
         knowledge={},
         probed=utc_now(),
         wrong_silent=0,
@@ -103,7 +98,7 @@ def _row(
         with session.begin_nested():
             session.add(row)
     except IntegrityError:  # another writer was quicker (not on SQLite)
-        return session.scalars(query.with_for_update()).one()
+        return session.scalars(query).one()
     return row
 
 

@@ -46,7 +46,6 @@ from imagerd.disc.source import Sectors
 
 _OPTICAL = 5  # peripheral device type
 _PROBE_AGAIN = 100  # reads until features that nothing could be found out of are tried again
-_UNSUPPORTED = frozenset({0x20, 0x24, 0x26})  # opcode, field, parameter
 _SPIN_UP = 10.0  # seconds that another disc may take until the drive tells of it
 _SETTLE = 60.0  # seconds that a drive may take to come back while a disc is read
 
@@ -418,8 +417,11 @@ class OpticalDrive:
 
 
 def _is_beyond(request: ReadRequest, result: ReadResult) -> bool:
-    """Whether the drive does not know what was asked of it beside the data."""
+    """Whether the drive refuses what was asked of it beside the data, or may do so.
+
+    Some have C2 on data only, and say "illegal mode for this track" (05/64) elsewhere.
+    """
     sense = None if result.fault is None else result.fault.sense
-    if sense is None or result.sectors is not None or not (request.c2 or request.sub):
+    if sense is None or result.sectors is not None:
         return False
-    return sense[0] == ILLEGAL_REQUEST and sense[1] in _UNSUPPORTED
+    return (request.c2 or request.sub) and sense[0] == ILLEGAL_REQUEST

@@ -131,6 +131,13 @@ def read_cdda(bench: Bench, site: Site, known: DriveKnowledge) -> DriveKnowledge
     return replace(known, d8=False) if is_refused(reply) and not by_linux else known
 
 
+def q_address(records: Bytes2D) -> int | None:
+    """The LBA that Q names in the first of records with raw P–W, None if it names none."""
+    q = q_of(np.ascontiguousarray(records[:1, RAW : RAW + SUB_RAW]))
+    entry = parse_q(q[0].tobytes()) if q_crc_ok(q)[0] else None
+    return entry.lba if isinstance(entry, QPosition) else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Form:
     binary: bool

@@ -48,7 +48,11 @@ class Fact:
 # The cheap first; last what costs time or reaches far, where a drive may hang.
 FACTS: tuple[Fact, ...] = (
     Fact("C2 field of 296 bytes", forms.other_c2_size, lambda known: known.c2_sizes is None),
-    Fact("lag of the subchannel", forms.sub_lag, lambda known: known.sub_lag is None),
+    Fact(
+        "lag of the subchannel",
+        forms.sub_lag,
+        lambda known: known.sub_lag is None and known.raw_sub is not False,
+    ),
     Fact(
         "formatted Q",
         forms.formatted_q,
