@@ -237,6 +237,14 @@ def test_the_speed_limit_holds_while_the_drive_is_tried(tmp_path: Path) -> None:
     assert any(cdb[0] == 0xBB and cdb[2:4] == b"\x05\x83" for cdb in station.sent[:first_read])
 
 
+def test_a_job_that_is_taken_up_again_asks_nothing(tmp_path: Path) -> None:
+    station = Station(tmp_path)
+    with station.open() as catalog, closing(station.drive(FIRST)) as drive:
+        before = len(station.sent)
+        run(get_to_know(drive, World(station.config, catalog), ask=False))
+        assert len(station.sent) == before
+
+
 def test_two_drives_of_one_model_may_begin_at_once(tmp_path: Path) -> None:
     station = Station(tmp_path)
     with station.open() as catalog:

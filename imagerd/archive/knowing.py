@@ -12,11 +12,12 @@ from imagerd.devices.knowledge.probe import AT_A_JOB, open_questions, probe
 from imagerd.devices.knowledge.record import UNKNOWN, DriveKnowledge
 
 
-def get_to_know(drive: OpticalDrive, world: World) -> Task[DriveKnowledge]:
+def get_to_know(drive: OpticalDrive, world: World, *, ask: bool = True) -> Task[DriveKnowledge]:
     """What is known of the drive in `world`'s catalog, completed as far as this disc allows.
 
-    A drive whose model is known costs no command. What a worn disc does not tell is asked again on
-    another. Raises `NotAvailable`, if the catalog is out of reach, and what reading raises.
+    A drive whose model is known costs no command, and without `ask` none does. What a worn disc
+    does not tell is asked again on another. Raises `NotAvailable`, if the catalog is out of reach,
+    and what reading raises.
     """
     who = drive.identity
     name = who.vendor, who.product, who.revision
@@ -25,7 +26,7 @@ def get_to_know(drive: OpticalDrive, world: World) -> Task[DriveKnowledge]:
     features = features_of(known)
     if features is not None:
         drive.adopt(features)
-    questions = open_questions(drive, known)
+    questions = open_questions(drive, known) if ask else ()
     if not questions:
         return known
     limit = world.settings(who).max_speed

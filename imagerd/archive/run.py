@@ -118,8 +118,9 @@ def _work(
     jobs, job = world.catalog.jobs, claimed.job.id
     publication = _unfinished(world, claimed)
     if publication is None:
+        begins = not (claimed.workspace / "job.json").exists()
         yield from staged(
-            get_to_know(drive, world),
+            get_to_know(drive, world, ask=begins),
             lambda progress: _stage(JobState.IDENTIFYING, progress, claimed),
             control,
         )

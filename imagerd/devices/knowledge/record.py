@@ -43,6 +43,7 @@ class DriveKnowledge(msgspec.Struct, frozen=True, kw_only=True):
     """A model with its firmware. None: not known.
 
     `c2_sizes`: sizes of the C2 field that came, out of 294 and 296; () if both are refused.
+    `raw_sub`: raw P–W comes, and the CRCs of its Q are right.
     `sub_lag`: sectors by which the subchannel lags behind the sector that it comes with. `q_binary`
     and `q_crc` are of the formatted Q of 16 bytes: binary in place of BCD, and a right CRC.
     `cache_holds` and `cache_loses`: so many sectors of 2352 bytes were read on end, and the first
@@ -82,20 +83,6 @@ class DriveKnowledge(msgspec.Struct, frozen=True, kw_only=True):
     software: str = ""
     probed: datetime = _EPOCH
     format: int = FORMAT
-
-    @property
-    def refused(self) -> tuple[str, ...]:
-        """What the drive is known to refuse, in words."""
-        answers = {
-            "C2 pointers": self.c2_sizes == (),
-            "raw P–W": self.raw_sub is False,
-            "formatted Q": self.formatted_q is False,
-            "READ CD-DA (D8)": self.d8 is False,
-            "data as CD-DA": self.as_audio is AsAudio.REFUSED,
-            "READ(12) with FUA": self.fua is Fua.REFUSED,
-            "READ(12) with FUA of no sectors": self.flush is Fua.REFUSED,
-        }
-        return tuple(what for what, is_so in answers.items() if is_so)
 
 
 UNKNOWN = DriveKnowledge()

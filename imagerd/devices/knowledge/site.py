@@ -24,7 +24,7 @@ _TRIES = 4
 class Site:
     """`good`: eight good sectors, of any kind; `data`: of data that proves itself, None for none.
 
-    `long`: the middle of the largest track, where much can be read on end.
+    `long`: the largest track without its end, where much can be read at a stretch.
     """
 
     layout: Layout
