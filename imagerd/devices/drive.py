@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from imagerd.base.errors import NoMedium, NotAvailable, UnreadableDisc
-from imagerd.devices.features import NO_FEATURES, ReadFeatures, probe
+from imagerd.devices.features import NO_FEATURES, ReadFeatures, Sends, probe
 from imagerd.devices.identify import Identified, fingerprint, identify
 from imagerd.devices.link import CommandFailed, Link
 from imagerd.devices.mmc import Inquiry, InquirySerial, PreventAllow, StartStop, TestUnitReady
@@ -43,7 +43,7 @@ from imagerd.devices.mmc_read import Read12
 from imagerd.devices.mmc_toc import ReadFullToc
 from imagerd.devices.reading import ReadRequest, ReadResult, SectorReader
 from imagerd.devices.scsi import Transport
-from imagerd.devices.sense import DriveStatus, explain, needs_start, status_of
+from imagerd.devices.sense import ILLEGAL_REQUEST, DriveStatus, explain, needs_start, status_of
 from imagerd.disc.layout import Layout, Medium, SectorFormat
 from imagerd.disc.source import Sectors
 
@@ -84,6 +84,7 @@ class OpticalDrive:
         self._disc: Identified | None = None
         self._known = 0  # the generation of the medium that was last looked at
         self._reader: SectorReader | None = None
+        self._adopted = NO_FEATURES  # of its model, found out on another disc
         self._features = NO_FEATURES
         self._unprobed, self._probe_after = 0, 1  # calls since it was tried, and until it is
         self._speed: int | None = None
@@ -264,7 +265,7 @@ class OpticalDrive:
         Raises `NoMedium` or `UnreadableDisc`.
         """
         self._disc = self._reader = None
-        self._features = NO_FEATURES
+        self._features = self._adopted
         self._unprobed, self._probe_after = 0, 1
         for _ in range(3):
             self._require_ready(timeout)
@@ -342,17 +343,25 @@ class OpticalDrive:
         """The ISRC of a track. A second or so of searching on real drives."""
         return self.link.try_ask(ReadIsrc(track))
 
-    def probe_read_features(self) -> ReadFeatures:
+    def adopt(self, features: ReadFeatures) -> None:
+        """Take `features` for granted: drives of this model and firmware were found to have them.
+
+        Nothing is tried any more, on this disc and others, until the drive refuses what is asked.
+        """
+        self._adopted = self._features = features
+
+    def probe_read_features(self, via: Sends | None = None) -> ReadFeatures:
         """C2 and subchannel as this drive really gives them; found out once for a disc.
 
         `attempt` calls it when C2 or subchannel is first asked for. Where no sector could be read
-        to find out, it is tried again, but not each time: that costs dozens of commands.
+        to find out, it is tried again, but not each time: that costs dozens of commands. `via`
+        sends the commands, if it is given.
         """
         if self._features.proven or not self.layout.is_cd:
             return self._features
         self._unprobed += 1
         if self._unprobed >= self._probe_after:
-            self._features = probe(self.link, self.layout)
+            self._features = probe(via or self.link, self.layout)
             self._unprobed, self._probe_after = 0, max(2 * self._probe_after, _PROBE_AGAIN)
         return self._features
 
@@ -376,7 +385,11 @@ class OpticalDrive:
         06/28); after that `WrongDisc` is raised until `identify` is called. Raises `NoMedium`,
         `DriveLost`, and `ValueError` for more than `max_sectors`.
         """
-        return self._sectors().attempt(request)
+        result = self._sectors().attempt(request)
+        if self._adopted.proven and _is_beyond(request, result):
+            self._adopted = self._features = NO_FEATURES
+            self._unprobed, self._probe_after = 0, 1
+        return result
 
     def read(self, lba: int, count: int) -> Sectors:
         """Sectors for whoever has no recovery of its own; see `SectorSource.read`.
@@ -427,3 +440,14 @@ class OpticalDrive:
             self._apply_settings()
         self._check()
         return ready
+
+
+def _is_beyond(request: ReadRequest, result: ReadResult) -> bool:
+    """Whether the drive refuses what was asked of it beside the data, or may do so.
+
+    Some have C2 on data only, and say "illegal mode for this track" (05/64) elsewhere.
+    """
+    sense = None if result.fault is None else result.fault.sense
+    if sense is None or result.sectors is not None:
+        return False
+    return (request.c2 or request.sub) and sense[0] == ILLEGAL_REQUEST
