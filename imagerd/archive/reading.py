@@ -24,11 +24,11 @@ from imagerd.devices.mmc_read import SubSelect
 from imagerd.disc.source import SectorState
 from imagerd.recovery.borders import PROFILE_LABEL
 from imagerd.recovery.budget import Budget
-from imagerd.recovery.effort import Reader
 from imagerd.recovery.engine import PassNote, Recovery, RecoveryResult
 from imagerd.recovery.extras import read_extras
 from imagerd.recovery.fitting import fits
 from imagerd.recovery.job import DriveRecord, Job, LayoutRecord, ReadFeatures
+from imagerd.recovery.reader import Reader
 from imagerd.recovery.sectormap import GOOD, NOT_GOOD
 from imagerd.recovery.workspace import Workspace
 

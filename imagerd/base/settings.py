@@ -144,7 +144,11 @@ class DriveConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """`[drives."NAME"]`: NAME is a serial number, a by-id name, or an address."""
 
     read_offset: Annotated[
-        int | None, Meta(description="audio samples to correct by, AccurateRip's sign")
+        int | None,
+        Meta(
+            description="audio samples to correct by, AccurateRip's sign; `0`: audio stays where"
+            " the drive places it. Else imagerd's table tells, if it has the model: drives.md"
+        ),
     ] = None
     overread: Annotated[
         bool,

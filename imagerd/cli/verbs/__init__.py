@@ -42,6 +42,8 @@ VERBS = (
     Verb("compare", IMAGES, "Compare disc with disc, whatever the containers."),
     Verb("convert", IMAGES, "Write a disc or an image as another kind of image."),
     Verb("merge", IMAGES, "Make one whole image out of several damaged ones of the same disc."),
+    Verb("export", IMAGES, "Write a finished disc as the files of another tool."),
+    Verb("submission", IMAGES, "Fill in the form of redump.org as far as a disc tells it."),
     Verb("hash", IMAGES, "Compute the digests of tracks and files."),
     Verb("status", DAEMON, "Tell how the daemon and its drives are."),
     Verb("watch", DAEMON, "Show the daemon at work, live."),
