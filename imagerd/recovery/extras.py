@@ -30,6 +30,7 @@ def read_extras(
         if not sure and not fits(reader, work):
             return
         reader.set_speed(None)
+        reader.set_recovery()
         if outside:
             yield from overread(reader, work, drive)
         yield from probe_sync(reader, work)
