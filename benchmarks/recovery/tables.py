@@ -65,8 +65,8 @@ def _demands(results: Sequence[Result], others: Sequence[str]) -> str:
     return (
         f"The best of the others in total is {best}: {total[best]:,} sectors lost in {hours:.2f}"
         f" drive hours. imagerd loses {lost:,} ({fewer:.0%} fewer), and has had as many as it after"
-        f" {needed:.2f} hours ({needed / max(hours, 1e-9):.0%}); on {never} of {len(theirs)} discs it"
-        " never has."
+        f" {needed:.2f} hours ({needed / max(hours, 1e-9):.0%}); on {never} of {len(theirs)} discs"
+        " it never has."
     )
 
 
