@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from benchmarks.recovery.bench import Result
 from benchmarks.recovery.discs import KINDS
 
-OURS = "imagerd thorough"
+OURS = "imagerd"
 
 
 def markdown(results: Sequence[Result]) -> str:
@@ -17,7 +17,7 @@ def markdown(results: Sequence[Result]) -> str:
     names = list(dict.fromkeys(result.client for result in results))
     parts = ["Sectors lost (wrong ones passed as good):", _table(results, names)]
     parts += ["Drive hours and commands, all discs:", _effort(results, names)]
-    parts += [_demands(results, [name for name in names if not name.startswith("imagerd")])]
+    parts += [_demands(results, [name for name in names if name != OURS])]
     return "\n\n".join(parts)
 
 

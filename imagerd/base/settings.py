@@ -144,6 +144,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     keep_subchannel: Annotated[
         bool, Meta(description="read the raw subchannel and keep it as a .sub file")
     ] = False
+    repair_subchannel: Annotated[
+        bool,
+        Meta(
+            description="with the .sub file also a .repaired.sub, its Q put right where it can be"
+        ),
+    ] = False
     split_tracks: Annotated[bool, Meta(description="one .bin a track instead of one in all")] = (
         False
     )
@@ -160,6 +166,13 @@ class DriveConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             " the drive places it. Else imagerd's table tells, if it has the model: drives.md"
         ),
     ] = None
+    overread: Annotated[
+        bool,
+        Meta(
+            description="read just outside the sessions of a CD, for audio that the read offset"
+            " moves in from there; `false` for a drive that hangs there"
+        ),
+    ] = True
     enabled: Annotated[bool, Meta(description="false: the daemon leaves this drive alone")] = True
     max_speed: Annotated[
         Annotated[int, Meta(ge=1)] | None, Meta(description="never faster, multiple of 1x")

@@ -20,6 +20,7 @@ from imagerd.recovery.evidence import ErrorRange
 from imagerd.recovery.job import DriveRecord
 from imagerd.recovery.protection.facts import Finding
 from imagerd.recovery.sectormap import BAD, GOOD, SectorMap
+from imagerd.recovery.structure import StructureReport
 from imagerd.recovery.workspace import Workspace
 
 FORMAT = 1
@@ -96,7 +97,8 @@ class Report(msgspec.Struct, frozen=True):
     """All of it. `bad` are the sectors that are not good, `recovered` those that were not at first.
 
     `repaired`: good sectors whose bytes were corrected by us with their parity, (LBA, count).
-    `protection`: copy protections that were recognised.
+    `protection`: copy protections that were recognised. `structure`: of a CD, see its own page,
+    docs/subchannel.md.
     """
 
     format: int
@@ -114,6 +116,7 @@ class Report(msgspec.Struct, frozen=True):
     repaired: list[tuple[int, int]]
     findings: list[str] = []
     protection: list[ProtectionReport] = []
+    structure: StructureReport | None = None
 
 
 def build_report(
@@ -123,11 +126,12 @@ def build_report(
     sectors: SectorMap | None = None,
     findings: Sequence[str] = (),
     protection: Sequence[Finding] = (),
+    structure: StructureReport | None = None,
 ) -> Report:
     """The report of a job as it stands; `layout` and `findings` as refined by the subchannel.
 
     `sectors`: the map of the image that it is to be about, where that differs from the reading's.
-    `protection`: what `recognise_in` found.
+    `protection`: what `recognise_in` found; `structure`: what `structure_of` did.
     """
     layout = layout or work.layout
     sectors = work.map if sectors is None else sectors
@@ -154,6 +158,7 @@ def build_report(
         repaired=[(part.start, len(part)) for part in sectors.repaired],
         findings=list(findings),
         protection=[_protection(found) for found in protection],
+        structure=structure,
     )
 
 
