@@ -16,8 +16,8 @@ from imagerd.disc.msf import LBA_MAX
 from imagerd.disc.source import SectorSource
 from imagerd.formats.cue.render import render, stored_raw
 from imagerd.formats.cue.writing import sheet_files
+from imagerd.recovery.oddq import OddQ
 from imagerd.recovery.protection.facts import Facts as DiscFacts
-from imagerd.recovery.protection.facts import OddQ
 from imagerd.recovery.protection.subchannel import libcrypt, securom
 from imagerd.sectors.views import RawView
 from imagerd.toolkit.hashing import hash_source
