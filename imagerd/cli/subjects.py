@@ -180,6 +180,21 @@ def _find(catalog: Catalog, what: str) -> Path | Job:
     return job
 
 
+def job_folder(what: str, catalog: str | None, config: Path | None) -> Path:
+    """The folder of a job: as it is named, or of the job that the catalog calls so.
+
+    Raises `NotAvailable` if nothing that was read is kept, `BadInput` for no job.
+    """
+    folder = Path(what)
+    if folder.is_dir():
+        return folder
+    with opened_catalog(catalog, config) as known:
+        job = known.jobs.find(what)
+    if job.workspace is None:
+        raise NotAvailable(f"Of job {job.id[:8]} nothing that was read is kept.")
+    return Path(job.workspace)
+
+
 def _drive(job: Job) -> DriveFacts | None:
     if job.drive is None:
         return None

@@ -63,7 +63,7 @@ def conclude(
     """The conclusion about a sector, None if the evidence does not suffice for READ or more."""
     if not witnesses:
         return None
-    ordered = sorted(witnesses, key=_key)
+    ordered = sorted({witness.seen: witness for witness in witnesses}.values(), key=_key)
     if kind is Kind.AUDIO:
         return _audio(ordered, c2_trusted=c2_trusted)
     return _data(ordered, lba, mode2=kind is Kind.MODE2)
@@ -138,7 +138,7 @@ def _audio(witnesses: Sequence[Witness], *, c2_trusted: bool) -> Conclusion | No
 def _agreeing(alone: Sequence[Witness]) -> Row | None:
     """Bytes that enough independent readings have in common, and more than any others have."""
     groups: dict[bytes, list[Witness]] = {}
-    for witness in {w.seen: w for w in alone}.values():
+    for witness in alone:
         groups.setdefault(witness.seen.digest, []).append(witness)
     enough = [group for group in groups.values() if _backed(group)]
     if not enough:

@@ -50,6 +50,11 @@ VERBS = (
     Verb("jobs", DAEMON, "List the daemon's jobs, newest first."),
     Verb("cancel", DAEMON, "End a job; what it has read is kept."),
     Verb("retry", DAEMON, "Take up a job again that ended short of done."),
+    Verb(
+        "recover",
+        ARCHIVE,
+        "Judge the bad sectors of a job anew, by the readings of them that were kept.",
+    ),
     Verb("loader", DAEMON, "Work a stack of discs with a loader of the configuration."),
     Verb("virtual", DAEMON, "Add, fill, eject and remove virtual drives of the daemon."),
     Verb("archive", DRIVES, "Bring the disc in DRIVE into the archive, without the daemon."),
