@@ -75,7 +75,7 @@ def take_hold(
 def is_held(folder: Path) -> bool:
     """Whether a process works on the job of `folder` just now. Makes nothing."""
     try:
-        fd = os.open(folder / _NAME, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(folder / _NAME, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:

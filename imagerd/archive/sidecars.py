@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stands beside an image: the account of its sectors, checksums, the subchannel.
 
-``NAME.map``: a ddrescue mapfile of the image's bytes; ``NAME.json``: the report; ``NAME.sbi``: the
+``NAME.map``: a ddrescue mapfile of the image's bytes; ``NAME.json``: the report, ``NAME.html``:
+the same for people; ``NAME.sbi``: the
 frames of Q that were made wrong on purpose, if any; ``NAME.sub``: P to W of each sector as read,
 de-interleaved, 96 bytes (as CloneCD keeps it), where asked for; ``NAME.repaired.sub``: the same
 with Q put right, where asked for; ``NAME.sha256``: what ``sha256sum -c`` takes.
@@ -17,15 +18,18 @@ from imagerd.base.digests import Digests, Hasher, digest_bytes
 from imagerd.base.files import AtomicFile, write_text_atomically
 from imagerd.disc.layout import Layout
 from imagerd.disc.source import Bytes2D
+from imagerd.filesystems.filetable import FileTable
 from imagerd.formats.sbi import build_sbi
 from imagerd.formats.written import WrittenFile, WrittenImage
 from imagerd.recovery.mapfile import image_blocks, write_mapfile
 from imagerd.recovery.oddq import BadQ
+from imagerd.recovery.picture.page import FilesHit, no_files, page
 from imagerd.recovery.protection.recognise import facts_of, recognise
 from imagerd.recovery.report import build_report, write_report
-from imagerd.recovery.sectormap import SectorMap
+from imagerd.recovery.sectormap import NOT_GOOD, SectorMap
 from imagerd.recovery.structure import made_wrong_in, repaired_sub, structure_of
 from imagerd.recovery.subq import Refined
+from imagerd.recovery.worksource import WorkSource
 from imagerd.recovery.workspace import Workspace
 from imagerd.sectors.subchannel import deinterleave
 
@@ -47,7 +51,7 @@ def write_sidecars(
     """Write them beside the image; returns them with their digests. `sectors`: the image's map."""
     main = written.target
     size = 2352 if written.format == "cue" else 2048
-    map_file, report = main.with_suffix(".map"), main.with_suffix(".json")
+    map_file, report, html = (main.with_suffix(end) for end in (".map", ".json", ".html"))
     write_mapfile(map_file, image_blocks(sectors, _held(refined.layout, written), size))
     facts = facts_of(work)
     protection = recognise(facts)
@@ -59,9 +63,11 @@ def write_sidecars(
         findings=refined.findings,
         protection=protection,
         structure=structure_of(work, refined, bad_q, wanted.read_offset),
+        files=written.files,
     )
     write_report(report, told)
-    files = [_digested(map_file), _digested(report)]
+    write_text_atomically(html, page(told, sectors, refined.layout, _files_hit(work, refined)))
+    files = [_digested(file) for file in (map_file, report, html)]
     if bad_q:
         files.append(_write_sbi(main.with_suffix(".sbi"), bad_q))
     if wanted.sub and work.has_sub:
@@ -70,6 +76,13 @@ def write_sidecars(
             read = repaired_sub(work, bad_q)
             files.append(_write_sub(read, work.layout, main.with_suffix(".repaired.sub")))
     return (*files, _write_checksums(main.with_suffix(".sha256"), (*written.files, *files)))
+
+
+def _files_hit(work: Workspace, refined: Refined) -> FilesHit:
+    """Who loses by bad sectors; a disc that has none need not be walked."""
+    if not work.map.count(*NOT_GOOD):
+        return no_files
+    return FileTable.of(WorkSource(work, refined.layout)).hit
 
 
 def _held(layout: Layout, written: WrittenImage) -> tuple[range, ...]:

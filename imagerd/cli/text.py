@@ -13,20 +13,10 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from imagerd.base.harmless import clean as clean  # for all verbs
+
 _LEAST = 8  # columns: less of a cell says nothing
 _LIST_RANGES = 8  # ranges shown in one line before "and n more"
-
-
-def clean(text: str) -> str:
-    """`text` with control characters, line ends and lone surrogates made harmless."""
-    return "".join(_harmless(sign) for sign in text)
-
-
-def _harmless(sign: str) -> str:
-    category = unicodedata.category(sign)
-    if category in ("Cc", "Cs", "Zl", "Zp") or (category == "Cf" and sign not in "\u200c\u200d"):
-        return "\N{REPLACEMENT CHARACTER}"
-    return sign
 
 
 def cells(text: str) -> int:

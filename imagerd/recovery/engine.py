@@ -18,6 +18,7 @@ from imagerd import __version__
 from imagerd.base.errors import ImagerdError
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.source import SectorState
+from imagerd.recovery import borders
 from imagerd.recovery.budget import Budget, Clock, End, Halt
 from imagerd.recovery.confirming import Confirm, doubt_unconfirmed, unconfirmed
 from imagerd.recovery.effort import Effort
@@ -172,6 +173,8 @@ class Recovery:
             if isinstance(step, Stream | Retry | Repair):
                 findings = recognise_in(self._workspace)
                 effort.in_vain = expected(findings)
+                for part in borders.expected(self._workspace):
+                    effort.in_vain.add(part)
                 if isinstance(step, Stream) and any(
                     found.channel is Channel.SECTORS for found in findings
                 ):

@@ -1,62 +1,65 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where sectors lie on the disc: damage is round or radial, so skips are measured in turns.
 
-All media are one spiral at constant linear density. Figures: ECMA-130 (CD), ECMA-267 (DVD),
-ISO/IEC 30190 (BD).
+All media are one spiral at constant linear density: see `imagerd.disc.spiral`. Of several layers
+the odd ones are read inward (opposite track path), from where the one before them ended.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from itertools import pairwise
 
-from imagerd.disc.layout import Layout, Medium
+import numpy as np
+import numpy.typing as npt
 
-
-@dataclass(frozen=True, slots=True)
-class Spiral:
-    """Metres: `inner` radius of LBA 0, track `pitch`, length of a `sector` along the track.
-
-    `rate` is kB/s at 1x; `block` the sectors that are corrected together.
-    """
-
-    inner: float
-    pitch: float
-    sector: float
-    rate: float
-    block: int
-
-
-_SPIRALS = {
-    Medium.CD: Spiral(25.0e-3, 1.6e-6, 1.3 / 75, 176.4, 1),
-    Medium.DVD: Spiral(24.0e-3, 0.74e-6, 3.49 / 676.1, 1385.0, 16),
-    Medium.HDDVD: Spiral(24.0e-3, 0.4e-6, 6.61 / 2231.0, 4568.0, 32),
-    Medium.BD: Spiral(24.0e-3, 0.32e-6, 4.917 / 2195.0, 4495.5, 32),
-}
+from imagerd.disc.layout import Layout
+from imagerd.disc.spiral import SPIRALS, Places
 
 
 class Geometry:
-    """Turns and speeds of one disc."""
+    """Places, turns and speeds of one disc."""
 
     def __init__(self, layout: Layout) -> None:
-        self.spiral = _SPIRALS[layout.medium]
+        self.spiral = SPIRALS[layout.medium]
         self._layers = layout.layers
+        self._bounds = (layout.start, *layout.layers, max(layout.end, *layout.layers, 0))
+
+    @property
+    def layers(self) -> tuple[range, ...]:
+        """The LBAs of each layer, from the first."""
+        bounds = self._bounds
+        return tuple(range(a, b) for a, b in pairwise(bounds))
 
     def sectors_per_turn(self, lba: int) -> int:
         """Sectors of the turn that `lba` lies in: 9 to 22 on a CD, up to 75 on a DVD."""
-        along = max(self._from_inside(lba), 0)
-        spiral = self.spiral
-        radius = math.sqrt(spiral.inner**2 + along * spiral.sector * spiral.pitch / math.pi)
-        return max(1, round(2 * math.pi * radius / spiral.sector))
+        layer = bisect_right(self._layers, lba)
+        return max(1, round(self.spiral.sectors_per_turn(float(self._inside(layer, lba)))))
+
+    def turns(self, layer: int, lbas: npt.ArrayLike) -> Places:
+        """Turns of `layer` between its inner edge and the beginnings of `lbas`.
+
+        The fraction is the angle: in the direction of reading on even layers, against it on odd
+        ones, where turns fall as LBAs rise.
+        """
+        return self.spiral.turns(self._inside(layer, lbas))
+
+    def radii(self, lbas: npt.ArrayLike) -> Places:
+        """Metres from the centre to the beginning of each of `lbas`."""
+        wanted = np.asarray(lbas, np.float64)
+        layer = np.searchsorted(self._layers, wanted, side="right")
+        result = np.empty_like(wanted)
+        for number in np.unique(layer).tolist():
+            here = layer == number
+            result[here] = self.spiral.radii(self._inside(number, wanted[here]))
+        return result
 
     def kb_s(self, times: int) -> int:
         """`times` the medium's 1x in kB/s, rounded up as drives like it."""
         return math.ceil(self.spiral.rate * times)
 
-    def _from_inside(self, lba: int) -> int:
-        """Sectors between the inner edge and `lba` on its layer; odd layers run inward."""
-        layer = bisect_right(self._layers, lba)
-        since = lba - self._layers[layer - 1] if layer else lba
-        # Opposite track path: an odd layer goes back from where the one before it ended.
-        return max(self._layers[0] - since, 0) if layer % 2 else since
+    def _inside(self, layer: int, lbas: npt.ArrayLike) -> Places:
+        """Sectors between the inner edge of `layer` and each of `lbas`."""
+        since = np.asarray(lbas, np.float64) - (self._layers[layer - 1] if layer else 0)
+        return np.maximum(self._layers[0] - since if layer % 2 else since, 0.0)

@@ -281,6 +281,45 @@ def replay(path: Path, fingerprint: str, size: int) -> Iterator[Record]:
                 yield record
 
 
+class Follower:
+    """A journal read while another process writes it. Locks nothing; close it."""
+
+    def __init__(self, path: Path, fingerprint: str) -> None:
+        self._file = path.open("rb")
+        try:
+            self._crc = _check_header(self._file.read(HEADER_SIZE), path, fingerprint)
+        except BaseException:
+            self._file.close()
+            raise
+        self._at = HEADER_SIZE
+
+    @property
+    def size(self) -> int:
+        """Bytes that the file has now."""
+        return os.fstat(self._file.fileno()).st_size
+
+    def records(self, size: int | None = None) -> Iterator[Record]:
+        """Those that were added since the last time, up to `size` of the file."""
+        begin = self._at
+        self._file.seek(begin)
+        for kind, flags, body, end, crc in _scan(self._file, self._crc):
+            if size is not None and begin + end - HEADER_SIZE > size:
+                return
+            self._at, self._crc = begin + end - HEADER_SIZE, crc
+            record = _parsed(kind, flags, body)
+            if record is not None:
+                yield record
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether the writer took back some of what was read here: then begin anew."""
+        return self.size < self._at
+
+    def close(self) -> None:
+        """Close the file; idempotent."""
+        self._file.close()
+
+
 def _check_header(raw: bytes, path: Path, fingerprint: str) -> int:
     if len(raw) < HEADER_SIZE:
         raise BadInput(f"{path} is too short to be the journal of a job; remove the job's folder.")

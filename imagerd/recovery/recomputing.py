@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.source import SectorState
+from imagerd.recovery import borders
 from imagerd.recovery.engine import SYSTEM_CLOCK
 from imagerd.recovery.keeping import Keeper
 from imagerd.recovery.protection.recognise import expected, recognise_in
@@ -26,6 +27,8 @@ def recompute(work: Workspace) -> Task[Recomputed]:
     """Reads nothing from a drive. What is bad on purpose stays as it is."""
     keeper = Keeper(work, SYSTEM_CLOCK)
     in_vain = expected(recognise_in(work))
+    for part in borders.expected(work):
+        in_vain.add(part)
     lbas = [
         lba
         for lba in work.evidence.sectors()

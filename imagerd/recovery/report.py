@@ -3,37 +3,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 
 from imagerd import __version__
-from imagerd.base.errors import BadInput
+from imagerd.base.errors import BadInput, InternalError
 from imagerd.base.files import write_text_atomically
 from imagerd.disc.ids import toc_text
 from imagerd.disc.layout import Layout
 from imagerd.disc.source import SectorState
+from imagerd.formats.written import WrittenFile
 from imagerd.recovery.engine import PassNote, RunNote
 from imagerd.recovery.evidence import ErrorRange
-from imagerd.recovery.job import DriveRecord
+from imagerd.recovery.history import Gain, Timeline
+from imagerd.recovery.job import DriveRecord, LayoutRecord
+from imagerd.recovery.looking import Standing, history_of
 from imagerd.recovery.protection.facts import Finding
 from imagerd.recovery.sectormap import BAD, GOOD, SectorMap
 from imagerd.recovery.structure import StructureReport
-from imagerd.recovery.workspace import Workspace
 
 FORMAT = 1
+_MOST_PROVEN = 4096  # ranges: a disc of interleaved forms may have a hundred times as many
 
 
 class DiscReport(msgspec.Struct, frozen=True):
-    """The disc."""
+    """The disc. `layout` is whole; reports of an earlier imagerd have none."""
 
     fingerprint: str
     medium: str
     toc: str
     sectors: int
     mcn: str | None = None
+    layout: LayoutRecord | None = None
 
 
 class PassReport(msgspec.Struct, frozen=True):
@@ -80,6 +85,17 @@ class Fill(msgspec.Struct, frozen=True):
     audio: int
 
 
+class FileReport(msgspec.Struct, frozen=True):
+    """A file of the image, with its digests in hexadecimal."""
+
+    name: str
+    size: int
+    crc32: str
+    md5: str
+    sha1: str
+    sha256: str
+
+
 class ProtectionReport(msgspec.Struct, frozen=True, omit_defaults=True):
     """A copy protection. `expected` are the sectors that are bad because they were made so, (LBA,
     count); `channel`: "sectors", or "q" where only their Q is. See docs/protection.md.
@@ -99,6 +115,9 @@ class Report(msgspec.Struct, frozen=True):
     `repaired`: good sectors whose bytes were corrected by us with their parity, (LBA, count).
     `protection`: copy protections that were recognised. `structure`: of a CD, see its own page,
     docs/subchannel.md.
+    `job` and `name` are what the archive calls
+    job and disc. `proven`: where the sectors lie that prove themselves, (LBA, count); None if they
+    are too scattered to be listed. `gains`: what came in special ways of reading.
     """
 
     format: int
@@ -117,22 +136,31 @@ class Report(msgspec.Struct, frozen=True):
     findings: list[str] = []
     protection: list[ProtectionReport] = []
     structure: StructureReport | None = None
+    job: str = ""
+    name: str = ""
+    proven: list[tuple[int, int]] | None = None
+    timeline: Timeline | None = None
+    gains: list[Gain] = []
+    files: list[FileReport] = []
 
 
 def build_report(
-    work: Workspace,
+    work: Standing,
     *,
     layout: Layout | None = None,
     sectors: SectorMap | None = None,
     findings: Sequence[str] = (),
     protection: Sequence[Finding] = (),
     structure: StructureReport | None = None,
+    files: Iterable[WrittenFile] = (),
 ) -> Report:
     """The report of a job as it stands; `layout` and `findings` as refined by the subchannel.
 
     `sectors`: the map of the image that it is to be about, where that differs from the reading's.
     `protection`: what `recognise_in` found; `structure`: what `structure_of` did.
+    `files`: those of the image.
     """
+    history = history_of(work)
     layout = layout or work.layout
     sectors = work.map if sectors is None else sectors
     counts = {state.name.lower(): count for state, count in sectors.counts().items()}
@@ -147,6 +175,7 @@ def build_report(
             toc_text(layout),
             layout.sectors,
             layout.mcn,
+            LayoutRecord.of(layout),
         ),
         drive=work.job.drive,
         counts=counts,
@@ -159,7 +188,27 @@ def build_report(
         findings=list(findings),
         protection=[_protection(found) for found in protection],
         structure=structure,
+        job=work.job.labels.get("job", ""),
+        name=work.job.labels.get("disc", ""),
+        proven=_proven(sectors),
+        timeline=history.timeline(),
+        gains=history.gains(),
+        files=[_file(file) for file in files],
     )
+
+
+def _file(file: WrittenFile) -> FileReport:
+    digests = file.digests
+    if digests is None:
+        raise InternalError(f"{file.path} was written without digests.")
+    return FileReport(
+        file.path.name, digests.size, digests.crc32, digests.md5, digests.sha1, digests.sha256
+    )
+
+
+def _proven(sectors: SectorMap) -> list[tuple[int, int]] | None:
+    runs = list(islice(sectors.ranges((SectorState.PROVEN,)), _MOST_PROVEN + 1))
+    return None if len(runs) > _MOST_PROVEN else [(run.start, len(run)) for run in runs]
 
 
 def _protection(found: Finding) -> ProtectionReport:
@@ -254,7 +303,7 @@ def _by_track(run: range, layout: Layout) -> Iterator[range]:
     yield range(at, run.stop)
 
 
-def _runs(work: Workspace) -> list[RunReport]:
+def _runs(work: Standing) -> list[RunReport]:
     runs: list[RunReport] = []
     for note in work.notes:
         if note.kind == "run":

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from imagerd.base.errors import BadInput
 from imagerd.disc.layout import Layout
+from imagerd.disc.source import SectorState
 from imagerd.formats.image import Image
 from imagerd.recovery.mapfile import (
     Block,
@@ -16,21 +17,46 @@ from imagerd.recovery.mapfile import (
     read_mapfile,
     write_mapfile,
 )
+from imagerd.recovery.sectormap import SectorMap
 from imagerd.toolkit.account import Account, Origin
 from imagerd.toolkit.beside import Piece, map_name
 from imagerd.toolkit.ranges import Extent, join
 
+_UNFINISHED = frozenset(Status) - {Status.FINISHED}
+
 
 def account_of_map(image: Image, file: Path) -> Account:
     """What `file` tells about `image`. Raises `BadInput` if it is no map, or that of another."""
+    found, pieces = _read(image, file)
+    unclear = Extent.of(_sectors_of(found, pieces, _UNFINISHED))
+    return Account(Origin.MAP, f"The map {file.name}", unclear=unclear)
+
+
+def sector_map_of(image: Image, file: Path) -> SectorMap:
+    """`file` as a sector map: finished is READ, what was not tried UNREAD, the rest FAILED.
+
+    Raises `BadInput` as `account_of_map` does.
+    """
+    found, pieces = _read(image, file)
+    sectors = SectorMap(image.layout.ranges())
+    unfinished = Extent.of(_sectors_of(found, pieces, _UNFINISHED))
+    for area in sectors.areas:
+        for run, status in _runs(area, unfinished):
+            if status is Status.FINISHED:
+                sectors.raise_to(run.start, SectorState.READ, len(run))
+    for run in _sectors_of(found, pieces, _UNFINISHED - {Status.NON_TRIED}):
+        sectors.raise_to(run.start, SectorState.FAILED, len(run))
+    return sectors
+
+
+def _read(image: Image, file: Path) -> tuple[MapFile, tuple[Piece, ...]]:
     found = read_mapfile(file)
     pieces = stored_pieces(image.layout)
     size = sum(len(piece.area) * piece.size for piece in pieces)
     end = found.blocks[-1].pos + found.blocks[-1].size if found.blocks else 0
     if not size - pieces[-1].size < end <= size:
         raise BadInput(f"{file} is the map of {end} bytes, the image has {size}: not heeded.")
-    unclear = Extent.of(_sectors_of(found, pieces))
-    return Account(Origin.MAP, f"The map {file.name}", unclear=unclear)
+    return found, pieces
 
 
 def stored_pieces(layout: Layout) -> tuple[Piece, ...]:
@@ -38,12 +64,14 @@ def stored_pieces(layout: Layout) -> tuple[Piece, ...]:
     return tuple(Piece(track.stored_range, track.stored.size) for track in layout.tracks)
 
 
-def _sectors_of(found: MapFile, pieces: Sequence[Piece]) -> Iterator[range]:
-    """The sectors of which any byte is not finished."""
+def _sectors_of(
+    found: MapFile, pieces: Sequence[Piece], statuses: Container[Status]
+) -> Iterator[range]:
+    """The sectors of which any byte has one of `statuses`."""
     bad = join(
         range(block.pos, block.pos + block.size)
         for block in found.blocks
-        if block.status is not Status.FINISHED
+        if block.status in statuses
     )
     pos = 0
     for piece in pieces:

@@ -66,6 +66,8 @@ VERBS = (
     Verb("list", ARCHIVE, "List the images of the archive."),
     Verb("show", ARCHIVE, "Show all that is known of one image."),
     Verb("errors", ARCHIVE, "List the bad sectors of an image."),
+    Verb("surface", ARCHIVE, "Draw the surface of a disc: where on it sectors are bad."),
+    Verb("report", ARCHIVE, "Write the report of a job as one HTML file."),
     Verb("completion", MORE, "Print the completion script for a shell."),
 )
 
