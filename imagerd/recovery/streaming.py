@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from imagerd.base.progress import Task
 from imagerd.recovery.effort import Effort
+from imagerd.recovery.evidence import Why
 from imagerd.recovery.reader import Approach
 from imagerd.recovery.sectormap import NOT_GOOD
 
@@ -62,14 +63,16 @@ class Stream:
 
 
 def _stretches(effort: Effort, data: bool) -> Iterator[range]:
-    """What is not good in zones of data, or of audio, and not bad on purpose."""
+    """What is not good in zones of data, or of audio, is not bad on purpose, and hangs no drive."""
     if not effort.workspace.layout.is_cd:
         return
     for run in effort.map.ranges(NOT_GOOD):
         at = run.start
         while at < run.stop:
             end = min(effort.zone_end(at), run.stop)
-            if effort.is_data(at) is data and at not in effort.in_vain:
+            story = effort.map.errors.at(at)
+            hangs = story is not None and story.why in (Why.TIMEOUT, Why.REFUSED)
+            if effort.is_data(at) is data and at not in effort.in_vain and not hangs:
                 yield range(at, end)
             at = end
 
