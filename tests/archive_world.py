@@ -118,14 +118,14 @@ class Place:
             return outcome
 
     def data_read(self) -> list[range]:
-        """What the last insertion read by commands for many sectors."""
+        """What the last insertion read of the sessions by commands for many sectors."""
         commands = [cdb for cdb in self.reads if cdb[0] == 0xBE]
         areas = [
             range(lba, lba + int.from_bytes(cdb[6:9], "big"))
             for cdb in commands
             for lba in [int.from_bytes(cdb[2:6], "big")]
         ]
-        return [area for area in areas if len(area) > 8]
+        return [area for area in areas if len(area) > 8 and area.start < self.disc.layout.end]
 
     def tidy(self, states: list[str]) -> None:
         """The jobs are in these states, oldest first, and nothing lies about."""

@@ -44,6 +44,10 @@ VARYING = {
     "socket": "`imagerd.sock` in the runtime folder",
     "driver": "required",
     "drive": "required",
+    "minutes": "by `effort`",
+    "attempts": "by `effort`",
+    "rounds_without_gain": "by `effort`",
+    "retry_speeds": "by `effort`",
 }
 KINDS = {int: "whole number", float: "number", str: "text", bool: "true, false", Path: "path"}
 
@@ -74,6 +78,8 @@ def _kind(hint: object) -> str:
         return _kind(typing.get_args(hint)[0])
     if typing.get_origin(hint) is tuple:
         return f"list of {_kind(typing.get_args(hint)[0])}s"
+    if typing.get_origin(hint) is typing.Literal:
+        return ", ".join(f"`{word}`" for word in typing.get_args(hint))
     assert isinstance(hint, type)
     if issubclass(hint, enum.Enum):
         return ", ".join(f"`{member.value}`" for member in hint)
@@ -84,7 +90,7 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     if field.default is msgspec.NODEFAULT:
         return VARYING[field.name]
     if field.default is None:
-        return "none"
+        return VARYING.get(field.name, "none")
     if field.name == "minimum_free":
         return "`2 GiB`"
     return f"`{json.dumps(field.default)}`"

@@ -254,5 +254,6 @@ def killer(make_disc: str) -> Iterator[Killer]:
         host = here.foreign_drive("demo", trace, time_scale=_SLOWLY)
         folder = here.folder / "discs"
         folder.mkdir()
+        here.know_drive()  # else the sectors that it is tried out on would count as read
         here.start()
         yield Killer(here, host, trace, disc_of(folder))

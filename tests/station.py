@@ -21,7 +21,9 @@ from imagerd.catalog.catalog import Catalog
 from imagerd.catalog.records import ImageSummary
 from imagerd.daemon.client import Client
 from imagerd.daemon.protocol import JobView, VirtualAdd, VirtualInsert
+from imagerd.devices.knowledge.record import DriveKnowledge, Order
 from imagerd.devices.virtual.host import HostProcess, spawn_host
+from imagerd.devices.virtual.profile import DriveProfile
 
 ENDED = frozenset({"done", "partial", "failed", "cancelled", "skipped", "waiting"})
 RELOADED = "the configuration "  # the log says that it was read again, or that it stays
@@ -122,6 +124,13 @@ class Station:
         host = spawn_host(socket, name, trace=trace, profile=profile, time_scale=time_scale)
         self._hosts.append(host)
         return host
+
+    def know_drive(self) -> None:
+        """The catalog knows plain virtual drives already: no job tries one out."""
+        plain = DriveProfile()
+        known = DriveKnowledge(c2_sizes=(294, 296), raw_sub=True, order=Order.C2_FIRST, tries=3)
+        with Catalog.open(self.config.catalog.url) as catalog:
+            catalog.models.learn(plain.vendor, plain.product, plain.revision, known)
 
     def insert(self, image: Path, faults: Path | None = None, name: str = "demo") -> None:
         """Put a disc in."""

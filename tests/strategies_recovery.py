@@ -27,6 +27,11 @@ SENSES = {
 }
 
 
+def seeks_the_shift(request: ReadRequest) -> bool:
+    """Whether a good sector is read once more only to learn how data read as audio is shifted."""
+    return request.as_audio and request.count == 5
+
+
 @dataclass
 class Spot:
     """How one sector behaves. `heals`: attempts that fail before it reads; None for never.
@@ -74,6 +79,9 @@ class ScriptedDrive:
 
     def flush_cache(self, lba: int) -> None:
         self.flushes += 1
+
+    def set_recovery(self, *, uncorrected: bool = False, retries: int | None = None) -> bool:
+        return False
 
     def attempt(self, request: ReadRequest) -> ReadResult:
         self.on_attempt(request)

@@ -53,7 +53,8 @@ def test_sigterm_leaves_the_job_paused_and_the_next_daemon_goes_on() -> None:
         here.start()
         job = here.job()
         assert (job.state, here.states()) == ("done", ["done"])
-        whole = [line.split()[2] for line in trace.read_text().splitlines() if " 23 " in line]
+        lines = [line.split() for line in trace.read_text().splitlines()]
+        whole = [fields[2] for fields in lines if fields[3] == "23"]
         assert len(whole) == len(set(whole)), "a sector was read twice"
         here.tidy()
 
@@ -178,6 +179,7 @@ def test_a_job_whose_workers_die_in_a_loop_ends_paused_with_a_sentence() -> None
 def test_a_worker_that_says_nothing_is_ended_and_its_job_goes_on() -> None:
     with station(start=False) as here:
         here.configure(extra="", poll_seconds="0.5\nwatchdog_seconds = 1.5")
+        here.know_drive()  # trying it out would be silent for longer
         host = here.foreign_drive("demo", time_scale=_SLOW)
         here.start()
         host.control.insert(disc(here.folder))

@@ -26,11 +26,12 @@ from imagerd.recovery.engine import Recovery, recover
 from imagerd.recovery.evidence import ErrorRange, Why
 from imagerd.recovery.history import Gain, History, Timeline
 from imagerd.recovery.job import DriveRecord, LayoutRecord
-from imagerd.recovery.journal import Attempt, Flags, Note
+from imagerd.recovery.journal import Attempt, Doubt, Flags, Note
 from imagerd.recovery.looking import Look
 from imagerd.recovery.picture.advice import advise
 from imagerd.recovery.picture.chart import chart
 from imagerd.recovery.picture.page import page
+from imagerd.recovery.reader import Approach
 from imagerd.recovery.report import (
     DiscReport,
     FileDigests,
@@ -339,6 +340,11 @@ def test_ways_of_reading_are_told_by_what_they_brought() -> None:
     ]
 
 
+@pytest.mark.parametrize("number", range(64))
+def test_the_number_of_an_approach_tells_the_way_of_reading(number: int) -> None:
+    assert Approach.of(number).number == number
+
+
 # -- a look from outside -----------------------------------------------------------------------
 
 
@@ -373,6 +379,17 @@ def test_a_job_at_work_is_seen_and_not_disturbed(tmp_path: Path) -> None:
         assert before < (tmp_path / "job" / "journal").stat().st_size
         ours, theirs = build_report(look), build_report(work)
         assert msgspec.structs.replace(ours, made=theirs.made) == theirs
+
+
+def test_what_was_doubted_later_is_not_seen_as_good(tmp_path: Path) -> None:
+    source = mixed_disc()
+    with Workspace.create(tmp_path / "job", job_for(source)) as work:
+        rows = read_all(source, 310, 20).data
+        work.commit(Attempt(310, 20, ((20, SectorState.READ),), 1.0), rows)
+        work.doubt(Doubt(315, 2, 2.0, Why.C2))
+        with Look(work.folder) as look:
+            assert look.map.state(315) is SectorState.SUSPECT
+            same(look.map, work.map)
 
 
 def test_a_journal_that_its_writer_cuts_is_begun_anew(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from tests.strategies_recovery import (
     job_for,
     mixed_disc,
     original,
+    seeks_the_shift,
 )
 
 GENEROUS = Budget(attempts=16, rounds_without_gain=8)
@@ -89,7 +90,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("disc", list(DISCS))
 def test_a_sound_disc_is_read_once_in_large_commands(folder: Path, disc: str) -> None:
-    drive = ScriptedDrive(DISCS[disc])
+    drive = ScriptedDrive(DISCS[disc], c2=True)
     with _fresh(folder, drive) as work:
         result = _recover(drive, work)
         assert result.end is End.COMPLETE
@@ -120,7 +121,12 @@ def test_any_damage_gives_what_can_be_had_and_the_truth(
 
         def note_good(request: ReadRequest) -> None:
             states = work.map.states(request.lba, request.count)
-            good.append({request.lba + int(i) for i in np.flatnonzero(states >= SectorState.READ)})
+            track = source.layout.track_at(request.lba)
+            # Audio may be read once more, to compare; and one good place to learn the shift by.
+            again = track is not None and not track.is_data
+            again |= seeks_the_shift(request)
+            rows = [] if again else np.flatnonzero(states >= SectorState.READ).tolist()
+            good.append({request.lba + row for row in rows})
 
         drive.on_attempt = note_good
         result = _recover(drive, work)
@@ -154,12 +160,15 @@ def _undetectable(drive: ScriptedDrive) -> frozenset[int]:
 def _must_read(drive: ScriptedDrive, lba: int) -> bool:
     """Whether a schedule that tries every approach in 16 attempts has to get this sector."""
     spot = drive.spots.get(lba)
+    if not drive.layout.is_cd and not drive.gives_prefix:  # such a drive's ECC blocks fail whole
+        block = set(range(lba - lba % 16, lba - lba % 16 + 16))
+        return not block & set(drive.spots)
     if spot is None:
         return True
     seldom = spot.kind in (FaultKind.TIMEOUT, FaultKind.REFUSED)
     track = drive.layout.track_at(lba)
-    # Eight rounds without gain are the end, and two of them read data as audio.
-    visits = 8 if track is not None and track.is_data and drive.layout.is_cd else 6
+    # Eight rounds without gain are the end; audio must come twice.
+    visits = 6 if track is not None and track.is_data else 4
     if spot.spoils:
         return spot.heals is not None and spot.heals <= visits
     if spot.heals is not None:
@@ -212,6 +221,7 @@ def test_c2_on_audio_is_suspect_until_a_clean_read(folder: Path) -> None:
     with _fresh(folder, drive) as work:
         _recover(drive, work)
         assert work.map.state(400) is SectorState.READ
+        assert 400 in work.map.confirmed
         assert work.map.state(410) is SectorState.SUSPECT
         _assert_truthful(work, "mixed")
 
@@ -254,7 +264,7 @@ def test_a_run_ends_when_rounds_bring_nothing(folder: Path) -> None:
         story = work.map.errors.at(77)
         assert story is not None
         assert story.sense == (3, 0x11, 5)
-        assert 5 <= story.attempts <= 9
+        assert 5 <= story.attempts <= 10
         assert story.first <= story.last
 
 
@@ -374,7 +384,7 @@ def test_status_tells_how_it_stands(folder: Path) -> None:
         seen = [(progress, task.status()) for progress in task.run()]
     whats = list(dict.fromkeys(progress.what.partition(",")[0] for progress, _ in seen))
     assert whats[0] == "pass 1: reading"
-    assert "pass 6: retrying" in whats
+    assert "pass 8: retrying" in whats
     assert seen[-1][1].bad == 1
     assert seen[-1][1].rate >= 0
     left = seen[-1][1].seconds_left

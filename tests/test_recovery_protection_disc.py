@@ -22,10 +22,10 @@ from imagerd.recovery.budget import Budget
 from imagerd.recovery.engine import SCHEDULE, recover
 from imagerd.recovery.job import Job, LayoutRecord, ReadFeatures
 from imagerd.recovery.journal import Attempt
-from imagerd.recovery.passes import Retry
 from imagerd.recovery.protection.facts import Confidence
 from imagerd.recovery.protection.recognise import expected, facts_of, recognise, recognise_in
 from imagerd.recovery.report import ProtectionReport, build_report, read_report, write_report
+from imagerd.recovery.rounds import Retry
 from imagerd.recovery.workspace import Workspace
 from imagerd.sectors.convert import to_raw
 from imagerd.sectors.subchannel import with_p_q

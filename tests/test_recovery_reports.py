@@ -148,7 +148,8 @@ def test_the_report_tells_all_that_the_map_knows(tmp_path: Path) -> None:
         write_report(tmp_path / "report.json", report)
     assert read_report(tmp_path / "report.json") == report
     assert [(b.lba, b.count, b.state, b.track, b.why) for b in report.bad] == [
-        (30, 2, "failed", 1, "medium"),
+        (30, 1, "failed", 1, "medium"),
+        (31, 1, "failed", 1, "medium"),
         (400, 1, "suspect", 2, "c2"),
     ]
     failed = report.bad[0]

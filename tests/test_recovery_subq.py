@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,8 @@ from hypothesis import strategies as st
 
 from imagerd.disc.layout import Index, Layout, Session, Track
 from imagerd.disc.source import Bytes2D
-from imagerd.recovery.subq import Refined, refine_layout
+from imagerd.recovery.subnumbers import findings_on, isrc_sound, mcn_sound, number_told
+from imagerd.recovery.subq import FlagsTold, IndexTold, Refined, refine_layout
 from imagerd.sectors.subgen import build_sub
 from tests.sources import audio, data, lay_out
 
@@ -174,3 +177,139 @@ def test_a_full_disc_is_refined_in_bounded_pieces(sectors: int) -> None:
 
     assert starts(refine_layout(as_toc(layout), read).layout) == starts(layout)
     assert biggest <= 8192
+
+
+# -- both sources, side by side ----------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(discs())
+def test_every_index_is_told_by_each_source_that_knows_it(layout: Layout) -> None:
+    found = refined(layout)
+    told = {(told.track, told.index): told for told in found.indexes}
+    assert set(told) == {(t.number, i.number) for t in found.layout.tracks for i in t.indexes}
+    for track in found.layout.tracks:
+        for index in track.indexes:
+            entry = told[track.number, index.number]
+            assert entry.used == index.lba == entry.q
+            assert entry.toc == (index.lba if index.number == 1 else None)
+            assert not entry.differs
+    assert found.flags == ()
+
+
+def test_both_places_of_an_index_are_kept_where_they_differ() -> None:
+    layout = lay_out([audio(1000), audio(1000, pregap=150)])
+    moved = replace(layout.tracks[1], indexes=(Index(0, 1000), Index(1, 1153)))
+    other = replace(
+        layout, sessions=(replace(layout.sessions[0], tracks=(layout.tracks[0], moved)),)
+    )
+    sub = build_sub(other, 0, 2000)
+    found = refine_layout(as_toc(layout), lambda lba, count: sub[lba : lba + count])
+    differing = [told for told in found.indexes if told.differs]
+    assert differing == [IndexTold(2, 1, 1150, 1153, 1150)]
+    assert msgspec.json.decode(msgspec.json.encode(differing[0])) == {
+        "track": 2, "index": 1, "toc": 1150, "q": 1153, "used": 1150,
+    }  # fmt: skip
+
+
+def test_what_q_does_not_tell_is_not_made_up() -> None:
+    layout = lay_out([audio(1000, pregap=200), audio(1000)])
+    sub = build_sub(layout, 0, 2000).copy()
+    sub[0:400] = 0
+    sub[850:1150] = 0
+    found = refine_layout(layout, lambda lba, count: sub[lba : lba + count])
+    told = [(t.track, t.index, t.toc, t.q) for t in found.indexes]
+    assert told == [(1, 0, 0, None), (1, 1, 200, None), (2, 1, 1000, None)]
+
+
+def test_flags_by_both_sources_are_in_the_record() -> None:
+    layout = lay_out([audio(500)])
+    track = replace(layout.tracks[0], control=layout.tracks[0].control.__class__(1))
+    other = replace(layout, sessions=(replace(layout.sessions[0], tracks=(track,)),))
+    sub = build_sub(other, 0, 500)
+    found = refine_layout(layout, lambda lba, count: sub[lba : lba + count])
+    assert found.flags == (FlagsTold(1, 0, 1),)
+
+
+# -- numbers -----------------------------------------------------------------------------------
+
+MCN = "4006381333931"
+DIGITS = st.text("0123456789", min_size=12, max_size=12)
+
+
+def ean(digits: str) -> str:
+    total = sum(int(d) * (3 if n % 2 else 1) for n, d in enumerate(digits))
+    return digits + str(-total % 10)
+
+
+@given(DIGITS, st.integers(0, 12), st.integers(1, 9))
+def test_a_check_digit_finds_any_wrong_digit(digits: str, place: int, by: int) -> None:
+    right = ean(digits)
+    assert mcn_sound(right)
+    wrong = right[:place] + str((int(right[place]) + by) % 10) + right[place + 1 :]
+    assert not mcn_sound(wrong)
+
+
+@given(DIGITS.map(ean), st.lists(st.integers(0, 12), min_size=3, max_size=12, unique=True))
+def test_frames_that_differ_agree_by_character(right: str, places: list[int]) -> None:
+    """Each frame has another digit wrong, so no two are alike and yet all is told."""
+    told = Counter(
+        right[:place] + str((int(right[place]) + 1) % 10) + right[place + 1 :] for place in places
+    )
+    found = number_told(told, None)
+    assert found is not None
+    assert (found.q, found.used, found.votes, found.sound) == (right, right, 0, True)
+    assert any("put together" in finding for finding in findings_on([found]))
+
+
+def test_what_is_put_together_and_has_no_right_check_digit_is_not_believed() -> None:
+    wrong = ean("400638133393")[:-1] + "5"
+    told = Counter(wrong[:n] + "7" + wrong[n + 1 :] for n in (0, 1, 2, 3))
+    found = number_told(told, MCN)
+    assert found is not None
+    assert (found.q, found.used) == (None, MCN)
+
+
+def test_a_number_with_a_wrong_check_digit_that_all_frames_tell_stands() -> None:
+    found = number_told(Counter({"4006381333930": 9}), None)
+    assert found is not None
+    assert (found.used, found.sound, found.votes) == ("4006381333930", False, 9)
+    assert any("check digit" in finding for finding in findings_on([found]))
+
+
+@pytest.mark.parametrize("told", [{MCN: 1}, {MCN: 2, "0614141999996": 2}])
+def test_too_few_frames_or_divided_ones_leave_what_the_drive_told(told: dict[str, int]) -> None:
+    found = number_told(Counter(told), "0614141999996")
+    assert found is not None
+    assert found.used == "0614141999996"
+    assert found.frames == sum(told.values())
+
+
+def test_the_drive_is_contradicted_openly() -> None:
+    found = number_told(Counter({"DEABC9900001": 5}), "DEABC9900002", 3)
+    assert found is not None
+    assert (found.used, found.drive, found.q) == ("DEABC9900001", "DEABC9900002", "DEABC9900001")
+    assert any("track 3" in told and "Q is followed" in told for told in findings_on([found]))
+
+
+@pytest.mark.parametrize(
+    ("isrc", "sound"),
+    [("DEABC9900001", True), ("QZIMG2600001", True), ("12ABC9900001", False), ("DEABC99", False)],
+)
+def test_the_form_of_an_isrc(isrc: str, sound: bool) -> None:
+    assert isrc_sound(isrc) is sound
+
+
+@settings(max_examples=25, deadline=None)
+@given(discs(), st.integers(0, 2**32), st.floats(0, 0.5))
+def test_noise_never_makes_a_number(layout: Layout, seed: int, share: float) -> None:
+    rng = np.random.default_rng(seed)
+
+    def noise(rows: Bytes2D) -> None:
+        for row in np.flatnonzero(rng.random(len(rows)) < share):
+            rows[row, rng.choice(96, 4, replace=False)] ^= 0x40
+
+    found = refined(layout, noise)
+    assert found.layout.mcn in (layout.mcn, None)
+    for track, true in zip(found.layout.tracks, layout.tracks, strict=True):
+        assert track.isrc in (true.isrc, None)

@@ -128,7 +128,7 @@ def run_client(
         drive.identify()
         bench.began, bench.commands = bench.virtual.clock.now, 0
         held = client(bench, drive, folder)
-        right = _right(disc, images, held.rows)
+        right = right_rows(disc, images, held.rows)
         return Result(
             disc.name,
             disc.kind,
@@ -143,12 +143,12 @@ def run_client(
         )
 
 
-def _right(disc: Disc, images: Path, rows: Bytes2D) -> Marks:
-    """Which rows are as on the disc; rows of 2048 bytes are the user data."""
+def right_rows(disc: Disc, images: Path, rows: Bytes2D, lba: int = 0) -> Marks:
+    """Which rows, from `lba` on, are as on the disc; rows of 2048 bytes are the user data."""
     path = image_of(disc.content, images)
     data = path if path.suffix == ".iso" else path.with_suffix(".bin")
     size = 2048 if disc.content == "dvd" else 2352
-    truth = np.memmap(data, np.uint8, "r").reshape(-1, size)[: len(rows)]
+    truth = np.memmap(data, np.uint8, "r").reshape(-1, size)[lba : lba + len(rows)]
     if size == 2352 and rows.shape[1] == 2048:
         start = 24 if disc.content == "xa" else 16
         truth = truth[:, start : start + 2048]

@@ -22,11 +22,13 @@ from imagerd.catalog.records import JobState, Pass
 from imagerd.devices.drive import OpticalDrive
 from imagerd.devices.mmc_read import SubSelect
 from imagerd.disc.source import SectorState
+from imagerd.recovery.borders import PROFILE_LABEL
 from imagerd.recovery.budget import Budget
-from imagerd.recovery.effort import Reader
 from imagerd.recovery.engine import PassNote, Recovery, RecoveryResult
+from imagerd.recovery.extras import read_extras
 from imagerd.recovery.fitting import fits
 from imagerd.recovery.job import DriveRecord, Job, LayoutRecord, ReadFeatures
+from imagerd.recovery.reader import Reader
 from imagerd.recovery.sectormap import GOOD, NOT_GOOD
 from imagerd.recovery.workspace import Workspace
 
@@ -40,15 +42,18 @@ def open_workspace(claimed: Claimed, identity: DiscIdentity, drive: OpticalDrive
     found = drive.probe_read_features()
     later = identity.layout.is_cd and not found.proven  # ask as soon as something can be read
     features = ReadFeatures(c2=found.c2 or later, sub=found.sub is SubSelect.RAW or later)
-    who = drive.identity
     job = Job(
         fingerprint=identity.fingerprint,
         layout=LayoutRecord.of(identity.layout),
-        drive=DriveRecord(who.vendor, who.product, who.revision, who.serial, who.address),
+        drive=_record(drive),
         features=features,
         software=__version__,
         created=datetime.now(UTC),
-        labels={"job": claimed.job.id, "disc": claimed.disc.name},
+        labels={
+            "job": claimed.job.id,
+            "disc": claimed.disc.name,
+            PROFILE_LABEL: f"{drive.profile:#06x}",
+        },
     )
     return Workspace.create(claimed.workspace, job)
 
@@ -64,7 +69,8 @@ def read_disc(
 
     Raises `NotAvailable` if what the drive reads does not join what was read before.
     """
-    limit = world.settings(drive.identity).max_speed
+    settings = world.settings(drive.identity)
+    limit = settings.max_speed
     reader: Reader = drive if limit is None else SpeedLimit(drive, limit)
     _require_fit(reader, work, claimed)
     known_notes = len(work.notes)
@@ -92,10 +98,21 @@ def read_disc(
         return made
 
     try:
-        return (yield from staged(recovery.run(), stage))
+        result = yield from staged(recovery.run(), stage)
     finally:
         for done in passes_of(work, known_notes):
             world.catalog.jobs.record_pass(claimed.job.id, done)
+    if not result.stopped:
+        extras = read_extras(
+            reader, work, _record(drive), outside=settings.overread, sure=result.commands > 0
+        )
+        yield from staged(extras, stage, control)
+    return result
+
+
+def _record(drive: OpticalDrive) -> DriveRecord:
+    who = drive.identity
+    return DriveRecord(who.vendor, who.product, who.revision, who.serial, who.address)
 
 
 def _require_fit(reader: Reader, work: Workspace, claimed: Claimed) -> None:

@@ -17,6 +17,7 @@ from imagerd.archive.claim import Claimant, Claimed, Declined, claim
 from imagerd.archive.eject import locked_tray
 from imagerd.archive.enter import enter
 from imagerd.archive.identify import DiscIdentity, identify_disc
+from imagerd.archive.knowing import get_to_know
 from imagerd.archive.publish import Publication, forget, move_in, remembered
 from imagerd.archive.reading import open_workspace, read_disc
 from imagerd.archive.stages import Control, Interrupted, Outcome, Stage, Stop, Way, staged
@@ -91,7 +92,7 @@ def _registered(drive: OpticalDrive, world: World) -> Drive:
             revision=who.revision,
             serial=who.serial,
             address=who.address,
-            read_offset=world.settings(who).read_offset,
+            read_offset=world.read_offset(who),
         )
     )
 
@@ -115,8 +116,15 @@ def _work(
 ) -> Way[Outcome]:
     """Read, write and publish; takes up where an earlier process was."""
     jobs, job = world.catalog.jobs, claimed.job.id
-    jobs.set_state(job, JobState.READING)
     publication = _unfinished(world, claimed)
+    if publication is None:
+        begins = not (claimed.workspace / "job.json").exists()
+        yield from staged(
+            get_to_know(drive, world, ask=begins),
+            lambda progress: _stage(JobState.IDENTIFYING, progress, claimed),
+            control,
+        )
+    jobs.set_state(job, JobState.READING)
     with open_workspace(claimed, identity, drive) as work:
         if publication is None:
             read = yield from read_disc(drive, work, claimed, world, control)
@@ -125,7 +133,7 @@ def _work(
                 raise Interrupted(Stop.PAUSE)
         jobs.set_state(job, JobState.WRITING)
         if publication is None:
-            offset = world.settings(drive.identity).read_offset
+            offset = world.read_offset(drive.identity)
             known = _same_image(world, claimed, work, offset)
             if known is not None:
                 return _nothing_new(world, claimed, known)
@@ -148,7 +156,7 @@ def _subject(
     drive: OpticalDrive, identity: DiscIdentity, claimed: Claimed, world: World
 ) -> Subject:
     who = drive.identity
-    offset = world.settings(who).read_offset
+    offset = world.read_offset(who)
     return Subject(identity, claimed.disc.name, claimed.job.id, who.product, offset, drive.warnings)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from imagerd.devices.reading import ReadRequest, ReadResult
 from imagerd.disc.layout import Layout, Medium, SectorFormat
-from imagerd.recovery.effort import Reader
+from imagerd.recovery.reader import Reader
 
 _KB_S = {Medium.CD: 176.4, Medium.DVD: 1385.0, Medium.BD: 4495.0, Medium.HDDVD: 4495.0}  # 1x
 
@@ -43,3 +43,7 @@ class SpeedLimit:
     def flush_cache(self, lba: int) -> object:
         """Make the drive forget."""
         return self._drive.flush_cache(lba)
+
+    def set_recovery(self, *, uncorrected: bool = False, retries: int | None = None) -> bool:
+        """The drive's error recovery."""
+        return self._drive.set_recovery(uncorrected=uncorrected, retries=retries)

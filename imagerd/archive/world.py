@@ -10,6 +10,7 @@ from imagerd.base.config import Config, DriveConfig
 from imagerd.catalog.catalog import Catalog
 from imagerd.devices.drive import DriveIdentity
 from imagerd.devices.drives import stable_names
+from imagerd.devices.offsets import read_offset
 from imagerd.devices.udev_adapter import serials_of
 
 
@@ -36,6 +37,19 @@ class World:
     def settings(self, drive: DriveIdentity) -> DriveConfig:
         """What the configuration says of a drive."""
         return drive_settings(self.config, drive.address, drive.serial)
+
+    def read_offset(self, drive: DriveIdentity) -> int | None:
+        """By how many samples its audio is corrected: as configured, else as its model is known.
+
+        None if neither tells.
+        """
+        return drive_offset(self.config, drive)
+
+
+def drive_offset(config: Config, drive: DriveIdentity) -> int | None:
+    """The read offset of a drive: what `config` says, else what is known of its model."""
+    configured = drive_settings(config, drive.address, drive.serial).read_offset
+    return configured if configured is not None else read_offset(drive.vendor, drive.product)
 
 
 def drive_settings(config: Config, address: str, serial: str = "") -> DriveConfig:

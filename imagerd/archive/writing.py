@@ -12,13 +12,14 @@ from imagerd.archive.identify import DiscIdentity
 from imagerd.archive.naming import fields_of, fill_template, free_folder
 from imagerd.archive.output import choose_output
 from imagerd.archive.publish import Publication, fresh_staging, read_back, remember
-from imagerd.archive.sidecars import write_sidecars
+from imagerd.archive.sidecars import Wanted, write_sidecars
 from imagerd.archive.world import World
 from imagerd.base.progress import Task
-from imagerd.disc.source import SectorSource
+from imagerd.disc.source import Sectors, SectorSource
 from imagerd.formats.write import write_image
 from imagerd.formats.written import WriteOptions
 from imagerd.recovery.job import LayoutRecord
+from imagerd.recovery.outside import sound_edges
 from imagerd.recovery.report import FileDigests
 from imagerd.recovery.subq import refine
 from imagerd.recovery.worksource import WorkSource
@@ -47,7 +48,7 @@ def write_publication(work: Workspace, subject: Subject, world: World) -> Task[P
     refined = refine(work)
     refined = replace(refined, findings=(*subject.warnings, *refined.findings))
     offset = subject.read_offset if moves_audio(refined.layout, subject.read_offset) else None
-    source, notes = _corrected(WorkSource(work, refined.layout), offset)
+    source, notes = _corrected(WorkSource(work, refined.layout), offset, sound_edges(work.folder))
     choice = yield from choose_output(source, policy.output)
     folder = _folder(subject, world)
     with fresh_staging(world.config.archive.folder, subject.job) as staging:
@@ -55,7 +56,8 @@ def write_publication(work: Workspace, subject: Subject, world: World) -> Task[P
         options = WriteOptions(split_tracks=policy.split_tracks, fill=bytes([work.job.fill]))
         written = yield from write_image(source, target, options)
         sectors = image_map(work, refined.layout, offset)
-        others = write_sidecars(work, sectors, refined, written, sub=policy.keep_subchannel)
+        wanted = Wanted(policy.keep_subchannel, policy.repair_subchannel, subject.read_offset)
+        others = write_sidecars(work, sectors, refined, written, wanted)
         files = (*written.files, *others)
         verified = yield from read_back(files)
         publication = Publication(
@@ -76,15 +78,22 @@ def write_publication(work: Workspace, subject: Subject, world: World) -> Task[P
     return publication
 
 
-def _corrected(source: WorkSource, offset: int | None) -> tuple[SectorSource, tuple[str, ...]]:
-    """The source with the drive's read offset taken out of its audio, and what to say of it."""
+def _corrected(
+    source: WorkSource, offset: int | None, beyond: tuple[Sectors, ...]
+) -> tuple[SectorSource, tuple[str, ...]]:
+    """The source with the drive's read offset taken out of its audio, and what to say of it.
+
+    `beyond` are sectors just outside the sessions, for what the offset moves in from there.
+    """
     if not offset:
         return source, ()
-    view = OffsetView(source, offset)
+    view = OffsetView(source, offset, beyond)
     missing = ", ".join(f"{area.start}–{area.stop - 1}" for area in view.padded)
     said = f"Audio was moved by the drive's read offset of {offset} samples"
     if missing:
         said += f"; what lies beyond the audio was not read: LBA {missing} hold silence there"
+    else:
+        said += "; what comes from beyond the audio was read there"
     return view, (said + ".",)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -41,6 +41,9 @@ class Eject(StrEnum):
     ALWAYS = "always"
     SUCCESS = "success"
     NEVER = "never"
+
+
+Effort = Literal["quick", "standard", "thorough", "until-told"]
 
 
 class Size(int):
@@ -97,15 +100,28 @@ class DaemonConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[policy.budget]`: when reading damaged sectors ends."""
 
-    minutes: Annotated[float, Meta(gt=0, description="longest time for one disc's damage")] = 60.0
-    attempts: Annotated[int, Meta(ge=1, description="most reads of one bad sector")] = 16
+    effort: Annotated[
+        Effort,
+        Meta(
+            description="`quick` (5 minutes, 4 reads of a bad sector), `standard` (60 minutes, 16),"
+            " `thorough` (8 hours, 64) or `until-told` (no end but being stopped); the other keys"
+            " say otherwise"
+        ),
+    ] = "standard"
+    minutes: Annotated[
+        Annotated[float, Meta(gt=0)] | None, Meta(description="longest time for one disc's damage")
+    ] = None
+    attempts: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="most reads of one bad sector")
+    ] = None
     rounds_without_gain: Annotated[
-        int, Meta(ge=1, description="rounds over all bad sectors that may bring nothing")
-    ] = 2
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="rounds over all bad sectors that may bring nothing"),
+    ] = None
     retry_speeds: Annotated[
-        tuple[Annotated[int, Meta(ge=1)], ...],
-        Meta(description="speeds of the rounds in turn, multiples of the medium's 1x"),
-    ] = (8, 4, 1)
+        tuple[Annotated[int, Meta(ge=1)], ...] | None,
+        Meta(description="speeds of the rounds beside the full one, multiples of the medium's 1x"),
+    ] = None
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -128,6 +144,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     keep_subchannel: Annotated[
         bool, Meta(description="read the raw subchannel and keep it as a .sub file")
     ] = False
+    repair_subchannel: Annotated[
+        bool,
+        Meta(
+            description="with the .sub file also a .repaired.sub, its Q put right where it can be"
+        ),
+    ] = False
     split_tracks: Annotated[bool, Meta(description="one .bin a track instead of one in all")] = (
         False
     )
@@ -138,8 +160,19 @@ class DriveConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """`[drives."NAME"]`: NAME is a serial number, a by-id name, or an address."""
 
     read_offset: Annotated[
-        int | None, Meta(description="audio samples to correct by, AccurateRip's sign")
+        int | None,
+        Meta(
+            description="audio samples to correct by, AccurateRip's sign; `0`: audio stays where"
+            " the drive places it. Else imagerd's table tells, if it has the model: drives.md"
+        ),
     ] = None
+    overread: Annotated[
+        bool,
+        Meta(
+            description="read just outside the sessions of a CD, for audio that the read offset"
+            " moves in from there; `false` for a drive that hangs there"
+        ),
+    ] = True
     enabled: Annotated[bool, Meta(description="false: the daemon leaves this drive alone")] = True
     max_speed: Annotated[
         Annotated[int, Meta(ge=1)] | None, Meta(description="never faster, multiple of 1x")

@@ -7,6 +7,7 @@ from types import TracebackType
 
 from imagerd.catalog.database import Database
 from imagerd.catalog.discs import Discs, Drives
+from imagerd.catalog.drive_models import DriveModels
 from imagerd.catalog.errors import Errors
 from imagerd.catalog.events import Events
 from imagerd.catalog.images import Images
@@ -28,6 +29,7 @@ class Catalog:
         self._database = database
         self.name = database.name
         self.drives = Drives(database)
+        self.models = DriveModels(database)
         self.discs = Discs(database)
         self.jobs = Jobs(database)
         self.errors = Errors(database)

@@ -88,6 +88,24 @@ class DriveRow(Base):
     last_seen: Mapped[datetime]
 
 
+class DriveModelRow(Base):
+    """A model of drive with one firmware: what was found out, and evidence on its C2 pointers."""
+
+    __tablename__ = "drive_model"
+    __table_args__ = (UniqueConstraint("vendor", "product", "revision"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    vendor: Mapped[str] = mapped_column(String(64))
+    product: Mapped[str] = mapped_column(String(64))
+    revision: Mapped[str] = mapped_column(String(32))
+    knowledge: Mapped[JsonValue]
+    probed: Mapped[datetime]
+    wrong_silent: Mapped[int] = mapped_column(BigInteger)
+    wrong_marked: Mapped[int] = mapped_column(BigInteger)
+    right_marked: Mapped[int] = mapped_column(BigInteger)
+    right_silent: Mapped[int] = mapped_column(BigInteger)
+
+
 class DiscRow(Base):
     """A disc, known by its fingerprint."""
 

@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from imagerd.base.digests import Digests
+from imagerd.devices.knowledge.c2 import C2Counts, C2Trust, judge
+from imagerd.devices.knowledge.record import DriveKnowledge
 
 JsonObject: TypeAlias = Mapping[str, object]
 
@@ -65,6 +67,22 @@ class Drive(NewDrive):
     id: int = 0
     first_seen: datetime | None = None
     last_seen: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DriveModel:
+    """A model of drive with one firmware. `knowledge` None: none that this imagerd understands."""
+
+    vendor: str
+    product: str
+    revision: str
+    knowledge: DriveKnowledge | None
+    c2: C2Counts
+
+    @property
+    def trust(self) -> C2Trust:
+        """What its C2 pointers are worth, by what they said of data sectors so far."""
+        return judge(self.c2)
 
 
 @dataclass(frozen=True, slots=True)

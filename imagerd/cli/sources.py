@@ -116,4 +116,8 @@ def _open_image(text: str, allow_outside: bool) -> Image:
         raise BadInput(f"{text} is a folder; name an image in it.")
     if not path.exists():
         raise NotAvailable(f"There is no {text}; name an image or a drive such as /dev/sr0.")
+    if path.suffix == ".scram":  # its place on the disc is by convention, no content tells it
+        from imagerd.toolkit.redumper.reading import ScramImage
+
+        return ScramImage(path)
     return open_image(path, allow_outside=allow_outside)

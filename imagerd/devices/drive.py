@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from imagerd.base.errors import NoMedium, NotAvailable, UnreadableDisc
-from imagerd.devices.features import NO_FEATURES, ReadFeatures, probe
+from imagerd.devices.features import NO_FEATURES, ReadFeatures, Sends, probe
 from imagerd.devices.identify import Identified, fingerprint, identify
 from imagerd.devices.link import CommandFailed, Link
 from imagerd.devices.mmc import Inquiry, InquirySerial, PreventAllow, StartStop, TestUnitReady
@@ -32,7 +32,10 @@ from imagerd.devices.mmc_info import DiscInformation, ReadDiscInformation, ReadI
 from imagerd.devices.mmc_modes import (
     MAX_SPEED,
     Capabilities,
+    ErrorRecovery,
+    SelectErrorRecovery,
     SenseCapabilities,
+    SenseErrorRecovery,
     SetCdSpeed,
     SetStreaming,
 )
@@ -40,7 +43,7 @@ from imagerd.devices.mmc_read import Read12
 from imagerd.devices.mmc_toc import ReadFullToc
 from imagerd.devices.reading import ReadRequest, ReadResult, SectorReader
 from imagerd.devices.scsi import Transport
-from imagerd.devices.sense import DriveStatus, explain, needs_start, status_of
+from imagerd.devices.sense import ILLEGAL_REQUEST, DriveStatus, explain, needs_start, status_of
 from imagerd.disc.layout import Layout, Medium, SectorFormat
 from imagerd.disc.source import Sectors
 
@@ -81,10 +84,13 @@ class OpticalDrive:
         self._disc: Identified | None = None
         self._known = 0  # the generation of the medium that was last looked at
         self._reader: SectorReader | None = None
+        self._adopted = NO_FEATURES  # of its model, found out on another disc
         self._features = NO_FEATURES
         self._unprobed, self._probe_after = 0, 1  # calls since it was tried, and until it is
         self._speed: int | None = None
         self._speed_wanted = False
+        self._recovery: ErrorRecovery | None = None  # page 01h as it is to be left behind
+        self._recovery_wanted: bytes | None = None  # as we have changed it
 
     # -- the drive
 
@@ -194,6 +200,27 @@ class OpticalDrive:
                 return
         self.link.execute(SetCdSpeed(MAX_SPEED if self._speed is None else self._speed).command())
 
+    def set_recovery(self, *, uncorrected: bool = False, retries: int | None = None) -> bool:
+        """Mode page 01h: give sectors uncorrected (DCR), with `retries` of the drive's own at most.
+
+        Without arguments the page is as after power on, as whoever comes next expects it. Returns
+        whether the drive obeyed. The wish is repeated after a reset.
+        """
+        if self._recovery is None:
+            ask = self.link.try_ask
+            self._recovery = ask(SenseErrorRecovery(defaults=True)) or ask(SenseErrorRecovery())
+        if self._recovery is None:
+            return False
+        page = self._recovery.changed(uncorrected=uncorrected, retries=retries)
+        self._recovery_wanted = None if page == self._recovery.page else page
+        return self.link.execute(SelectErrorRecovery(page).command()).ok
+
+    def _apply_settings(self) -> None:
+        """What a reset has taken from us."""
+        self._apply_speed()
+        if self._recovery_wanted is not None:
+            self.link.execute(SelectErrorRecovery(self._recovery_wanted).command())
+
     def lock(self, locked: bool) -> bool:
         """Lock or unlock the tray; returns whether the drive obeyed."""
         return self.link.execute(PreventAllow(locked).command()).ok
@@ -238,7 +265,7 @@ class OpticalDrive:
         Raises `NoMedium` or `UnreadableDisc`.
         """
         self._disc = self._reader = None
-        self._features = NO_FEATURES
+        self._features = self._adopted
         self._unprobed, self._probe_after = 0, 1
         for _ in range(3):
             self._require_ready(timeout)
@@ -316,17 +343,25 @@ class OpticalDrive:
         """The ISRC of a track. A second or so of searching on real drives."""
         return self.link.try_ask(ReadIsrc(track))
 
-    def probe_read_features(self) -> ReadFeatures:
+    def adopt(self, features: ReadFeatures) -> None:
+        """Take `features` for granted: drives of this model and firmware were found to have them.
+
+        Nothing is tried any more, on this disc and others, until the drive refuses what is asked.
+        """
+        self._adopted = self._features = features
+
+    def probe_read_features(self, via: Sends | None = None) -> ReadFeatures:
         """C2 and subchannel as this drive really gives them; found out once for a disc.
 
         `attempt` calls it when C2 or subchannel is first asked for. Where no sector could be read
-        to find out, it is tried again, but not each time: that costs dozens of commands.
+        to find out, it is tried again, but not each time: that costs dozens of commands. `via`
+        sends the commands, if it is given.
         """
         if self._features.proven or not self.layout.is_cd:
             return self._features
         self._unprobed += 1
         if self._unprobed >= self._probe_after:
-            self._features = probe(self.link, self.layout)
+            self._features = probe(via or self.link, self.layout)
             self._unprobed, self._probe_after = 0, max(2 * self._probe_after, _PROBE_AGAIN)
         return self._features
 
@@ -350,7 +385,11 @@ class OpticalDrive:
         06/28); after that `WrongDisc` is raised until `identify` is called. Raises `NoMedium`,
         `DriveLost`, and `ValueError` for more than `max_sectors`.
         """
-        return self._sectors().attempt(request)
+        result = self._sectors().attempt(request)
+        if self._adopted.proven and _is_beyond(request, result):
+            self._adopted = self._features = NO_FEATURES
+            self._unprobed, self._probe_after = 0, 1
+        return result
 
     def read(self, lba: int, count: int) -> Sectors:
         """Sectors for whoever has no recovery of its own; see `SectorSource.read`.
@@ -398,6 +437,17 @@ class OpticalDrive:
                 self.link.media_generation += 1
             self.link.doubtful = False
         if ready and self.link.settings_lost:
-            self._apply_speed()
+            self._apply_settings()
         self._check()
         return ready
+
+
+def _is_beyond(request: ReadRequest, result: ReadResult) -> bool:
+    """Whether the drive refuses what was asked of it beside the data, or may do so.
+
+    Some have C2 on data only, and say "illegal mode for this track" (05/64) elsewhere.
+    """
+    sense = None if result.fault is None else result.fault.sense
+    if sense is None or result.sectors is not None:
+        return False
+    return (request.c2 or request.sub) and sense[0] == ILLEGAL_REQUEST

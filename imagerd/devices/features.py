@@ -17,12 +17,13 @@ speaks for C2, and Q alone for the order.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
-from imagerd.devices.link import Link
 from imagerd.devices.mmc_read import RAW, SUB_RAW, ErrorField, ReadCd, SubSelect
+from imagerd.devices.scsi import Command, Reply
 from imagerd.devices.sense import ILLEGAL_REQUEST
 from imagerd.disc.layout import Layout
 from imagerd.disc.source import Bytes2D
@@ -32,12 +33,21 @@ C2_SIZE = 294
 _SAMPLE = 8  # sectors read for one trial
 
 
+class Sends(Protocol):
+    """Sends a command, as a `Link` does."""
+
+    def execute(self, command: Command) -> Reply:
+        """One command."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ReadFeatures:
     """What READ CD can return. `error` and `sub` are the selections that work.
 
     `together`: C2 and raw subchannel come in one command, subchannel first if `sub_first`.
-    `proven` is False if no sector could be read to find out: all else is then "no".
+    `proven` is False if no sector could be read to find out: all else is then "no". `at`: the LBA
+    of the good sectors that told it, None if the disc had none.
     """
 
     error: ErrorField = ErrorField.NONE
@@ -45,6 +55,7 @@ class ReadFeatures:
     together: bool = False
     sub_first: bool = False
     proven: bool = False
+    at: int | None = field(default=None, compare=False)
 
     @property
     def c2(self) -> bool:
@@ -103,10 +114,10 @@ def pointers(zone: Bytes2D) -> Bytes2D:
     return first
 
 
-def probe(link: Link, layout: Layout) -> ReadFeatures:
+def probe(link: Sends, layout: Layout) -> ReadFeatures:
     """Find out on a few good sectors of the disc; `NO_FEATURES` if none can be read."""
     doubtful: list[ReadFeatures] = []
-    for lba in _candidates(layout):
+    for lba in candidates(layout):
         if _read(link, ReadCd(lba, _SAMPLE)) is not None:
             found = _probe_at(link, lba)
             if found.proven:
@@ -118,8 +129,11 @@ def probe(link: Link, layout: Layout) -> ReadFeatures:
     return replace(best, proven=True)
 
 
-def _candidates(layout: Layout) -> Iterable[int]:
-    """Where to try: spread over the larger tracks, away from their ends."""
+def candidates(layout: Layout) -> Iterable[int]:
+    """LBAs where to try, each of eight sectors of one track.
+
+    They are spread over the larger tracks, away from their ends.
+    """
     large = [t for t in layout.tracks if t.end - t.index1 >= 4 * _SAMPLE]
     for part in (2, 4, 8, 3):
         for track in large[:2] + large[-1:]:
@@ -129,7 +143,7 @@ def _candidates(layout: Layout) -> Iterable[int]:
             yield track.index1
 
 
-def _read(link: Link, request: ReadCd) -> Bytes2D | None:
+def _read(link: Sends, request: ReadCd) -> Bytes2D | None:
     """The records, if all came."""
     reply = link.execute(request.command())
     if not reply.ok or len(reply.data) != request.count * request.record:
@@ -137,7 +151,7 @@ def _read(link: Link, request: ReadCd) -> Bytes2D | None:
     return np.frombuffer(reply.data, np.uint8).reshape(request.count, request.record).copy()
 
 
-def _refuses(link: Link, request: ReadCd) -> bool:
+def _refuses(link: Sends, request: ReadCd) -> bool:
     """Whether the drive does not know such a command, rather than fail at these sectors."""
     sense = link.execute(request.command()).sense
     return sense is not None and sense.key == ILLEGAL_REQUEST
@@ -148,39 +162,42 @@ def _valid_q(records: Bytes2D, at: int) -> int:
     return int(q_crc_ok(q_of(np.ascontiguousarray(records[:, at : at + SUB_RAW]))).sum())
 
 
-def _probe_at(link: Link, lba: int) -> ReadFeatures:
+def _probe_at(link: Sends, lba: int) -> ReadFeatures:
     """Not `proven` if the sectors turn out not to be good: another place had better decide."""
     error, good = ErrorField.NONE, True
-    for field in (ErrorField.C2, ErrorField.C2_BLOCK):
-        request = ReadCd(lba, _SAMPLE, error=field)
+    for asked in (ErrorField.C2, ErrorField.C2_BLOCK):
+        request = ReadCd(lba, _SAMPLE, error=asked)
         records = _read(link, request)
         if records is not None:
-            error, good = field, not records[:, RAW:].any()
+            error, good = asked, not records[:, RAW:].any()
             break
         good = good and _refuses(link, request)
-    sub = _probe_sub(link, lba)
+    sub, good_sub = _probe_sub(link, lba)
+    good = good and good_sub
     together = sub_first = False
     if error is not ErrorField.NONE and sub is SubSelect.RAW:
-        together, sub_first = _probe_order(link, lba, error, good=good)
-    return ReadFeatures(error, sub, together, sub_first, proven=good)
+        request = ReadCd(lba, _SAMPLE, error=error, sub=SubSelect.RAW)
+        records = _read(link, request)
+        if records is not None:
+            together, sub_first = _order(records, error, good=good)
+        else:
+            good = good and _refuses(link, request)
+    return ReadFeatures(error, sub, together, sub_first, proven=good, at=lba if good else None)
 
 
-def _probe_sub(link: Link, lba: int) -> SubSelect:
-    records = _read(link, ReadCd(lba, _SAMPLE, sub=SubSelect.RAW))
+def _probe_sub(link: Sends, lba: int) -> tuple[SubSelect, bool]:
+    """The best form that comes, and whether that is the drive's doing, not the sectors'."""
+    request = ReadCd(lba, _SAMPLE, sub=SubSelect.RAW)
+    records = _read(link, request)
     if records is not None and _valid_q(records, RAW) >= _SAMPLE // 2:
-        return SubSelect.RAW
-    return (
-        SubSelect.Q
-        if _read(link, ReadCd(lba, _SAMPLE, sub=SubSelect.Q)) is not None
-        else (SubSelect.NONE)
-    )
+        return SubSelect.RAW, True
+    good = records is not None or _refuses(link, request)
+    formatted = _read(link, ReadCd(lba, _SAMPLE, sub=SubSelect.Q))
+    return SubSelect.NONE if formatted is None else SubSelect.Q, good
 
 
-def _probe_order(link: Link, lba: int, error: ErrorField, *, good: bool) -> tuple[bool, bool]:
-    """(whether both come together, whether the subchannel comes first)."""
-    records = _read(link, ReadCd(lba, _SAMPLE, error=error, sub=SubSelect.RAW))
-    if records is None:
-        return False, False
+def _order(records: Bytes2D, error: ErrorField, *, good: bool) -> tuple[bool, bool]:
+    """(whether both really came together, whether the subchannel comes first)."""
     standard, swapped = _valid_q(records, RAW + error.size), _valid_q(records, RAW)
     if standard != swapped:
         return True, swapped > standard

@@ -20,8 +20,11 @@ def _page(data: Data, code: int) -> bytes:
     return raw[at : at + 2 + raw[at + 1]]
 
 
-def _mode_sense(code: int, length: int) -> Command:
-    cdb = bytes((0x5A, 0, code)) + bytes(4) + length.to_bytes(2, "big") + b"\0"
+_DEFAULTS = 2  # page control: the values after power on
+
+
+def _mode_sense(code: int, length: int, control: int = 0) -> Command:
+    cdb = bytes((0x5A, 0, control << 6 | code)) + bytes(4) + length.to_bytes(2, "big") + b"\0"
     return Command(cdb, Direction.IN, length, timeout=20.0)
 
 
@@ -78,6 +81,9 @@ class SenseCapabilities:
         )
 
 
+DISABLE_CORRECTION = 0x01  # DCR: sectors come as they are read, uncorrected
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorRecovery:
     """Page 01h: `flags` is byte 2 (AWRE … DCR), `retries` byte 3; `page` the page as it came."""
@@ -86,14 +92,22 @@ class ErrorRecovery:
     retries: int
     page: bytes
 
+    def changed(self, *, uncorrected: bool, retries: int | None) -> bytes:
+        """The page with DCR as wanted, and at most so many retries of the drive's own."""
+        flags = self.flags | DISABLE_CORRECTION if uncorrected else self.flags
+        count = self.retries if retries is None else min(retries, self.retries)
+        return self.page[:2] + bytes((flags, count)) + self.page[4:]
+
 
 @dataclass(frozen=True, slots=True)
 class SenseErrorRecovery:
-    """MODE SENSE(10), page 01h: read/write error recovery."""
+    """MODE SENSE(10), page 01h: read/write error recovery; the `defaults` or what holds now."""
+
+    defaults: bool = False
 
     def command(self) -> Command:
         """Up to 32 bytes."""
-        return _mode_sense(0x01, 32)
+        return _mode_sense(0x01, 32, _DEFAULTS if self.defaults else 0)
 
     def parse(self, data: Data) -> ErrorRecovery:
         """The page."""

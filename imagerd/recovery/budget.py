@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from imagerd.base import settings
 
@@ -27,11 +28,28 @@ class Budget:
     retry_speeds: tuple[int, ...] = (8, 4, 1)
 
     @classmethod
+    def named(cls, effort: settings.Effort) -> Budget:
+        """What goes by one word: quick, standard, thorough, until-told."""
+        return _NAMED[effort]
+
+    @classmethod
     def of(cls, chosen: settings.Budget) -> Budget:
-        """The budget of a policy."""
+        """The budget of a policy: what its word stands for, and what it says otherwise."""
+        usual = cls.named(chosen.effort)
         return cls(
-            chosen.minutes * 60, chosen.attempts, chosen.rounds_without_gain, chosen.retry_speeds
+            usual.seconds if chosen.minutes is None else chosen.minutes * 60,
+            usual.attempts if chosen.attempts is None else chosen.attempts,
+            chosen.rounds_without_gain or usual.rounds_without_gain,
+            usual.retry_speeds if chosen.retry_speeds is None else chosen.retry_speeds,
         )
+
+
+_NAMED: Final[dict[settings.Effort, Budget]] = {
+    "quick": Budget(5 * 60, 4, 1, (8,)),
+    "standard": Budget(60 * 60, 16, 2, (8, 4, 1)),
+    "thorough": Budget(8 * 3600, 64, 4, (16, 8, 4, 1)),
+    "until-told": Budget(None, 1 << 30, 1 << 30, (16, 8, 4, 1)),
+}
 
 
 class End(StrEnum):

@@ -11,20 +11,18 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from imagerd.base.errors import DriveLost, NoMedium, WrongDisc
 from imagerd.base.progress import Progress
 from imagerd.devices.reading import ReadRequest, ReadResult
 from imagerd.disc.layout import TrackMode
-from imagerd.disc.source import Fault, FaultKind, Sectors, SectorState
+from imagerd.disc.source import Fault, FaultKind
 from imagerd.recovery.budget import Budget, Clock, End, Halt
-from imagerd.recovery.evidence import Why
 from imagerd.recovery.geometry import Geometry
-from imagerd.recovery.journal import Attempt, Flags, Runs
-from imagerd.recovery.judge import Judge, Verdict
-from imagerd.recovery.reader import PLAINLY, Approach, Outcome, Reader, Reading, Row
-from imagerd.recovery.sectormap import GOOD
+from imagerd.recovery.keeping import How, Keeper
+from imagerd.recovery.reader import PLAINLY, Approach, Outcome, Reader
+from imagerd.recovery.scrambled import attempt_scrambled
+from imagerd.recovery.sectormap import BAD, GOOD, NOT_GOOD, RangeSet
+from imagerd.recovery.settings import Settings
 from imagerd.recovery.workspace import Workspace
 
 _CHECKPOINT = 30.0  # seconds between barriers
@@ -32,7 +30,8 @@ _RETRIES = 4  # of a command that a unit attention or a bus error kept from bein
 _PATIENCE = 90.0  # seconds for a drive that is becoming ready (bad discs spin up long)
 _LONGEST_PAUSE = 30.0
 _DEAF = 12  # bus errors in a row after which the drive counts as lost
-_READINGS = 2048  # suspect data sectors whose latest reading is remembered for the repair
+_CACHED = 0.0015  # seconds: no disc turns so fast that a sector comes by in less, after a move
+_CACHED_SECTOR = 1 / (72 * 75)  # seconds: nor is any CD read so fast
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +55,23 @@ class Effort:
     ) -> None:
         self.reader, self.workspace, self.budget, self.clock = reader, workspace, budget, clock
         self.map = workspace.map
-        self.judge = Judge(workspace.layout)
+        self.keeper = Keeper(workspace, clock)
+        self.judge = self.keeper.judge
         self.geometry = Geometry(workspace.layout)
+        self.drive = Settings(reader, workspace, self.geometry, self.judge)
         self.batch = max(reader.max_sectors(workspace.stored), 1)
         self.should_stop = should_stop
         self.on_damage = False  # set by passes that only work on damage
         self.damage_seconds = 0.0
         self.commands = 0
         self.current = workspace.map.start
-        self.readings: dict[int, Reading] = {}  # the latest of suspect data sectors
+        self.in_vain = RangeSet()  # sectors that are bad on purpose
+        self.unsure = RangeSet()  # sectors that must be read a second time before they count
+        self.gave_up = End.ATTEMPTS  # why the passes left what is bad
         self._wanted = Wanted(workspace.job.features.c2, workspace.job.features.sub)
         self._generation = reader.media_generation
-        self.gave_up = End.ATTEMPTS  # why the passes left what is bad
-        self._speed = 0
+        self._previous = -1
+        self._sectorwise = False  # this drive reads part of an ECC block
         self._timeouts = self._bus_errors = 0
         self._checkpointed = clock.monotonic()
         self._recent: deque[tuple[float, int]] = deque(maxlen=64)
@@ -81,20 +84,75 @@ class Effort:
         Raises `Halt` when the run must end before it, `WrongDisc`, `NoMedium`, `DriveLost`, and
         `NotAvailable` if the workspace cannot be written.
         """
-        self.check()
-        self._prepare(lba, approach)
-        began = self.clock.monotonic()
-        good_before = self.map.count(*GOOD)
-        result = self._carried_out(self._request(lba, count, approach), approach)
-        if result.sectors is not None and len(result.sectors):
-            self._keep(result, count, approach)
-        if result.fault is not None:
-            self._keep_failure(result, lba, count, approach)
-        took = self.clock.monotonic() - began
-        gained = self.map.count(*GOOD) - good_before
-        self._account(lba + count, gained, took, result)
-        got = 0 if result.sectors is None else len(result.sectors)
-        return Outcome(got, gained, result.fault, max(result.seconds, 0.0))
+        return self._one(lba, count, approach, self.keeper.keep)
+
+    def confirm(self, lba: int, count: int) -> Outcome:
+        """Read sectors that are READ once more, to compare. Raises as `read` does."""
+
+        def compare(result: ReadResult, asked: int, how: How) -> None:
+            if how.independent:
+                self.keeper.confirm(result, how)
+
+        outcome = self._one(lba, count, PLAINLY, compare)
+        if outcome.cached:
+            outcome = self._one(lba, count, Approach(flush=True), compare)
+        if outcome.cached and not self.drive.cache_is_stubborn:
+            self.drive.cache_is_stubborn = True
+            outcome = self._one(lba, count, Approach(flush=True), compare)
+        return outcome
+
+    def visit(self, lba: int, approach: Approach) -> Outcome:
+        """Read one sector (of DVD and BD one ECC block) past the drive's cache."""
+        begin, count = self.unit(lba)
+        run = self.map.find(NOT_GOOD, max(begin, lba), begin + count)
+        if run is None:
+            return Outcome(0, 0, None, 0.0)
+        outcome = self.read_unit(run.start, run.stop, approach)
+        if outcome.cached and outcome.fault is None:
+            self.drive.cache_is_stubborn = True
+            outcome = self.read_unit(run.start, run.stop, approach)
+        return outcome
+
+    def unit(self, lba: int) -> tuple[int, int]:
+        """LBA and length of what can only be read together: of DVD and BD an ECC block."""
+        block = 1 if self._sectorwise else self.geometry.spiral.block
+        begin = max(lba - lba % block, self.zone_begin(lba))
+        return begin, min(begin + block, self.zone_end(lba)) - begin
+
+    def read_unit(self, begin: int, end: int, approach: Approach = PLAINLY) -> Outcome:
+        """Read the sectors of one unit.
+
+        An ECC block fails as a whole. Should some of it read all the same, this drive's blocks are
+        taken apart from then on.
+        """
+        outcome = self.read(begin, end - begin, approach)
+        if not outcome.failed or end - begin == 1:
+            return outcome
+        parts = [outcome]
+        for lba in (end - 1, (begin + end) // 2, begin):
+            if not self._sectorwise and self.map.state(lba) not in GOOD:
+                parts.append(self.read(lba, 1, approach))
+                self._sectorwise = not parts[-1].failed
+        if self._sectorwise:
+            parts += [
+                self.read(lba, 1, approach)
+                for lba in range(begin, end)
+                if self.map.state(lba) not in GOOD
+            ]
+        return Outcome(
+            outcome.got,
+            sum(part.gained for part in parts),
+            outcome.fault,
+            outcome.seconds,
+            sum(part.cost for part in parts),
+            outcome.cached,
+        )
+
+    def bad(self) -> int:
+        """Sectors that are bad, and not on purpose."""
+        return self.map.count(*BAD) - sum(
+            len(run) for part in self.in_vain for run in self.map.ranges(BAD, part.start, part.stop)
+        )
 
     def zone_end(self, lba: int) -> int:
         """Where the zone of `lba` ends: a command must not cross it."""
@@ -128,14 +186,6 @@ class Effort:
         self.workspace.checkpoint()
         self._checkpointed = self.clock.monotonic()
 
-    def full_speed(self) -> None:
-        """Take back what an approach asked of the drive."""
-        if self._speed:
-            self._speed = 0
-            self._apply_speed()
-
-    # -- before the command ----------------------------------------------------------------
-
     def check(self) -> None:
         """Raise `Halt` if the run must end; make a checkpoint if it is time for one."""
         if self.should_stop():
@@ -145,18 +195,42 @@ class Effort:
         if self.clock.monotonic() - self._checkpointed >= _CHECKPOINT:
             self.checkpoint()
 
-    def _prepare(self, lba: int, approach: Approach) -> None:
-        if approach.times != self._speed:
-            self._speed = approach.times
-            self._apply_speed()
-        if approach.flush:
-            # Away from where we read: a seek, and nothing is read that was read before.
-            span = self.map.end - self.map.start
-            far = lba + span // 2 if lba - self.map.start < span // 2 else lba - span // 2
-            self.reader.flush_cache(far)
+    # -- the command -----------------------------------------------------------------------
 
-    def _apply_speed(self) -> None:
-        self.reader.set_speed(self.geometry.kb_s(self._speed) if self._speed else None)
+    def _one(
+        self,
+        lba: int,
+        count: int,
+        approach: Approach,
+        keep: Callable[[ReadResult, int, How], None],
+    ) -> Outcome:
+        self.check()
+        began = self.clock.monotonic()
+        self.drive.prepare(lba, approach)
+        good_before = self.map.count(*GOOD)
+        result = self._carried_out(self._request(lba, count, approach), approach)
+        cached = self._came_from_cache(lba, result)
+        how = How(approach, self._previous, independent=not cached)
+        got = 0 if result.sectors is None else len(result.sectors)
+        if got:
+            keep(result, count, how)
+        if result.fault is not None:
+            self._sectorwise |= got > 0 and (lba + got) % self.geometry.spiral.block != 0
+            self.keeper.failure(result, lba, count, how)
+        self._previous = lba + count - 1
+        took = self.clock.monotonic() - began
+        gained = self.map.count(*GOOD) - good_before
+        self._account(lba + count, gained, took, result)
+        return Outcome(
+            got, gained, result.fault, max(result.seconds, 0.0), max(took, result.seconds), cached
+        )
+
+    def _came_from_cache(self, lba: int, result: ReadResult) -> bool:
+        """Whether it came too soon to have been read from the disc."""
+        least = 0.0 if lba - self._previous == 1 else _CACHED
+        if self.workspace.layout.is_cd and result.sectors is not None:
+            least = max(least, len(result.sectors) * _CACHED_SECTOR)
+        return 0 < result.seconds < least
 
     def _request(self, lba: int, count: int, approach: Approach) -> ReadRequest:
         raw = self.workspace.layout.is_cd
@@ -166,7 +240,7 @@ class Effort:
             lba,
             count,
             raw=raw,
-            c2=c2 and not approach.as_audio,
+            c2=c2,
             sub=raw and self._wanted.sub and not approach.as_audio,
             as_audio=approach.as_audio,
         )
@@ -178,7 +252,10 @@ class Effort:
         zone, track = self.judge.zone_at(lba), self.workspace.layout.track_at(lba)
         return zone.data and not zone.loose and (track is None or track.mode is not TrackMode.MODE2)
 
-    # -- the command -----------------------------------------------------------------------
+    def _sent(self, request: ReadRequest, approach: Approach) -> ReadResult:
+        if approach.as_audio and self.drive.shift is not None:
+            return attempt_scrambled(self.reader, request, self.drive.shift)
+        return self.reader.attempt(request)
 
     def _carried_out(self, request: ReadRequest, approach: Approach) -> ReadResult:
         """The result of `request`, sent again while a drive's state keeps it from being tried.
@@ -188,7 +265,7 @@ class Effort:
         waited, pause, retries = 0.0, 0.25, 0
         while True:
             self.commands += 1
-            result = self.reader.attempt(request)
+            result = self._sent(request, approach)
             self._same_disc(result.fault)
             fault = result.fault
             if fault is None or fault.kind not in (FaultKind.NOT_READY, FaultKind.TRANSPORT):
@@ -196,7 +273,7 @@ class Effort:
             if fault.sense is not None and fault.sense[0] == 6 and retries < _RETRIES:
                 retries += 1
                 self._keep_before(result, request, approach)
-                self._apply_speed()  # a reset forgets it
+                self.drive.repeat()  # a reset forgets it
                 continue
             if fault.kind is FaultKind.TRANSPORT and retries >= _RETRIES:
                 break
@@ -211,6 +288,11 @@ class Effort:
             waited, pause = waited + pause, min(pause * 2, 5.0)
         self._back_off(result.fault)
         return result
+
+    def _keep_before(self, result: ReadResult, request: ReadRequest, approach: Approach) -> None:
+        """Keep what came of a command that is sent again, or not at all."""
+        if result.sectors is not None and len(result.sectors):
+            self.keeper.keep(result, request.count, How(approach, self._previous, False))
 
     def _same_disc(self, fault: Fault | None) -> None:
         if fault is not None and fault.sense is not None and fault.sense[:2] == (2, 0x3A):
@@ -232,87 +314,9 @@ class Effort:
         if self._bus_errors >= _DEAF:
             raise DriveLost("The bus to the drive fails again and again; check cable and power.")
 
-    # -- after the command -----------------------------------------------------------------
-
-    def _keep(self, result: ReadResult, asked: int, approach: Approach) -> None:
-        block = result.sectors
-        assert block is not None
-        verdict = self.judge.judge(block, as_audio=approach.as_audio)
-        self._remember(block, verdict)
-        worst = Why(int(verdict.why.max()))
-        flags = Flags.ALONE if asked == 1 else Flags.NONE
-        attempt = Attempt(
-            block.lba,
-            len(block),
-            runs_of(verdict),
-            self.clock.unix(),
-            result.seconds,
-            worst,
-            approach=approach.number,
-            flags=flags,
-        )
-        self.workspace.commit(attempt, verdict.data, block.sub)
-
-    def _keep_before(self, result: ReadResult, request: ReadRequest, approach: Approach) -> None:
-        """Keep what came of a command that is sent again, or not at all."""
-        if result.sectors is not None and len(result.sectors):
-            self._keep(result, request.count, approach)
-
-    def _keep_failure(self, result: ReadResult, lba: int, count: int, approach: Approach) -> None:
-        fault = result.fault
-        assert fault is not None
-        if approach.as_audio and fault.kind is FaultKind.REFUSED:
-            return  # that says something of the drive, nothing of the sector
-        got = 0 if result.sectors is None else len(result.sectors)
-        attempt = Attempt(
-            lba + got,
-            count - got,
-            ((count - got, SectorState.FAILED),),
-            self.clock.unix(),
-            result.seconds,
-            Why.of(fault.kind),
-            fault.sense,
-            approach.number,
-            Flags.ALONE if count == 1 else Flags.NONE,
-        )
-        self.workspace.commit(attempt, None)
-
-    def _remember(self, block: Sectors, verdict: Verdict) -> None:
-        if verdict.plain or not self.is_data(block.lba):
-            return
-        for row in np.flatnonzero(verdict.why).tolist():
-            if len(self.readings) < _READINGS or block.lba + row in self.readings:
-                c2 = None if block.c2 is None else block.c2[row].copy()
-                self.readings[block.lba + row] = Reading(verdict.data[row].copy(), c2)
-
     def _account(self, end: int, gained: int, took: float, result: ReadResult) -> None:
         self.current = end
         self._recent.append((took, gained))
         if self.on_damage or result.fault is not None:
             # A simulated drive tells the time that it would have taken: the longer one counts.
             self.damage_seconds += max(took, result.seconds)
-
-
-def runs_of(verdict: Verdict) -> Runs:
-    """The states of a verdict as runs."""
-    states = verdict.states
-    edges = np.flatnonzero(np.diff(states, append=255)) + 1
-    result: list[tuple[int, SectorState]] = []
-    begin = 0
-    for end in edges.tolist():
-        result.append((end - begin, SectorState(int(states[begin]))))
-        begin = end
-    return tuple(result)
-
-
-__all__ = [
-    "PLAINLY",
-    "Approach",
-    "Effort",
-    "Outcome",
-    "Reader",
-    "Reading",
-    "Row",
-    "Wanted",
-    "runs_of",
-]

@@ -15,24 +15,33 @@ from dataclasses import dataclass
 import msgspec
 
 from imagerd import __version__
-from imagerd.base.errors import ImagerdError, NotAvailable
+from imagerd.base.errors import ImagerdError
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.source import SectorState
+from imagerd.recovery import borders
 from imagerd.recovery.budget import Budget, Clock, End, Halt
-from imagerd.recovery.effort import Effort, Reader
+from imagerd.recovery.confirming import Confirm, doubt_unconfirmed, unconfirmed
+from imagerd.recovery.effort import Effort
 from imagerd.recovery.job import DriveRecord
 from imagerd.recovery.journal import Note
-from imagerd.recovery.passes import Delimit, FirstPass, Pass, Retry, Scrape, Sweep, Trim
+from imagerd.recovery.passes import Delimit, FirstPass, Pass, Scrape, Sweep, Trim
+from imagerd.recovery.protection.facts import Channel
+from imagerd.recovery.protection.recognise import expected, recognise_in
+from imagerd.recovery.reader import Reader
 from imagerd.recovery.repair import Repair
-from imagerd.recovery.sectormap import BAD, NOT_GOOD
+from imagerd.recovery.rounds import Retry
+from imagerd.recovery.sectormap import NOT_GOOD
+from imagerd.recovery.streaming import Stream
 from imagerd.recovery.workspace import Workspace
 
 SCHEDULE: tuple[Pass, ...] = (
     FirstPass(),
     Delimit(),
+    Stream(),
     Sweep(),
     Trim(),
     Scrape(),
+    Confirm(),
     Retry(),
     Repair(),
 )
@@ -122,7 +131,7 @@ class Recovery:
             effort.current,
             effort.rate(),
             effort.commands,
-            effort.map.count(*BAD),
+            effort.bad(),
             effort.damage_seconds,
             effort.seconds_left(),
         )
@@ -137,10 +146,13 @@ class Recovery:
         try:
             end = yield from self._passes()
         except (ImagerdError, GeneratorExit):
-            with suppress(NotAvailable):  # a full disk: the first error is the one to tell
+            with suppress(ImagerdError):  # a full disk, a drive that is gone: the first error tells
                 self._effort.checkpoint()
+                self._effort.drive.restore()
             raise
-        self._effort.full_speed()
+        if end is not End.STOPPED:
+            doubt_unconfirmed(self._effort)
+        self._effort.drive.restore()
         self._effort.checkpoint()
         return RecoveryResult(
             end,
@@ -153,9 +165,20 @@ class Recovery:
     def _passes(self) -> Generator[Progress, None, End]:
         effort = self._effort
         for number, step in enumerate(self._schedule, 1):
-            if not effort.map.count(*NOT_GOOD):
-                break
+            if not effort.map.count(*NOT_GOOD) and not (
+                isinstance(step, Confirm) and unconfirmed(effort)
+            ):
+                continue
             effort.on_damage = step.on_damage
+            if isinstance(step, Stream | Retry | Repair):
+                findings = recognise_in(self._workspace)
+                effort.in_vain = expected(findings)
+                for part in borders.expected(self._workspace):
+                    effort.in_vain.add(part)
+                if isinstance(step, Stream) and any(
+                    found.channel is Channel.SECTORS for found in findings
+                ):
+                    continue  # what is bad on purpose shows only when all was tried plainly
             self._begin_pass(number, step)
             try:
                 for progress in step.run(effort):

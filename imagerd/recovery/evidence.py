@@ -31,6 +31,8 @@ class Why(IntEnum):
     C2 = 16  # the drive flagged bytes of an audio sector
     EDC = 17  # a data sector whose EDC, sync or mode is wrong
     ADDRESS = 18  # header or Q subchannel say that these bytes belong elsewhere
+    DISPUTED = 19  # two readings that seemed good differ
+    UNCONFIRMED = 20  # read once, near damage or by a drive whose word does not count
 
     @classmethod
     def of(cls, kind: FaultKind) -> Why:

@@ -13,10 +13,9 @@ import msgspec
 from imagerd.disc.source import SectorState
 from imagerd.recovery.evidence import Why
 from imagerd.recovery.journal import Attempt, Flags, Note, Record
+from imagerd.recovery.reader import Approach
 
 _MOST = 240  # steps: then two become one
-_SPEEDS = (0, 1, 2, 4, 8, 16, 24, 32)  # what the low bits of an approach's number stand for
-_AS_AUDIO, _UNCORRECTED = 8, 16
 
 
 class Timeline(msgspec.Struct, frozen=True):
@@ -48,10 +47,8 @@ class Gain(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def how(self) -> str:
         """In words."""
-        words = [f"at {self.times}x" if self.times else "at full speed"]
-        words += ["as audio"] if self.as_audio else []
-        words += ["uncorrected"] if self.uncorrected else []
-        return " ".join(words)
+        way = Approach(self.times, as_audio=self.as_audio, uncorrected=self.uncorrected)
+        return way.name
 
 
 class History:
@@ -81,8 +78,8 @@ class History:
         """By the way of reading, the most helpful first."""
         ways: Counter[tuple[int, bool, bool]] = Counter()
         for number, count in self._gains.items():
-            way = _SPEEDS[number % 8], bool(number & _AS_AUDIO), bool(number & _UNCORRECTED)
-            ways[way] += count
+            way = Approach.of(number)
+            ways[way.times, way.as_audio, way.uncorrected] += count
         return [Gain(count, *way) for way, count in ways.most_common()]
 
     def _add(self, attempt: Attempt) -> None:

@@ -35,6 +35,7 @@ _CRC = struct.Struct("<I")
 # LBA, count, time in ms, duration in µs, why, sense key, ASC, ASCQ, approach
 _ATTEMPT = struct.Struct("<iIQIBBBBB")
 _RUN = struct.Struct("<IB")
+_DOUBT = struct.Struct("<iIQB")
 _BARRIER = struct.Struct("<Q16s")
 _NO_SENSE = (0xFF, 0xFF, 0xFF)
 
@@ -48,6 +49,7 @@ class RecordType(IntEnum):
     ATTEMPT = 1
     BARRIER = 2
     NOTE = 3
+    DOUBT = 4
 
 
 class Flags(IntFlag):
@@ -56,6 +58,7 @@ class Flags(IntFlag):
     NONE = 0
     REPAIRED = 1  # the bytes were corrected by us, not read
     ALONE = 2  # the command was for one sector only: none but that one is to blame
+    CONFIRMED = 4  # independent readings agree on the bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,16 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """`count` sectors from `lba` that were called READ, and that later evidence speaks against."""
+
+    lba: int
+    count: int
+    time: float
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
 class Barrier:
     """All image bytes of the records before are on the disk itself, not only in its cache."""
 
@@ -93,7 +106,7 @@ class Note:
     body: bytes
 
 
-Record: TypeAlias = Attempt | Barrier | Note
+Record: TypeAlias = Attempt | Barrier | Note | Doubt
 
 
 def boot_id(path: Path = Path("/proc/sys/kernel/random/boot_id")) -> bytes:
@@ -206,6 +219,9 @@ def _body(record: Record) -> tuple[RecordType, int, bytes]:
             record.approach,
         )
         return RecordType.ATTEMPT, record.flags, head + runs
+    if isinstance(record, Doubt):
+        moment = round(record.time * 1000)
+        return RecordType.DOUBT, 0, _DOUBT.pack(record.lba, record.count, moment, record.why)
     if isinstance(record, Barrier):
         return RecordType.BARRIER, 0, _BARRIER.pack(round(record.time * 1000), record.boot)
     return RecordType.NOTE, 0, record.kind.encode() + b"\0" + record.body
@@ -220,6 +236,9 @@ def _parsed(kind: int, flags: int, body: bytes) -> Record | None:
         return Attempt(
             lba, count, runs, time / 1000, micros / 1e6, Why(why), sense, rest[3], Flags(flags)
         )
+    if kind == RecordType.DOUBT:
+        lba, count, time, why = _DOUBT.unpack(body)
+        return Doubt(lba, count, time / 1000, Why(why))
     if kind == RecordType.BARRIER:
         time, boot = _BARRIER.unpack(body)
         return Barrier(time / 1000, boot)

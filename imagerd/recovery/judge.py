@@ -19,9 +19,9 @@ from imagerd.disc.layout import DiscType, Layout, TrackMode
 from imagerd.disc.msf import PREGAP
 from imagerd.disc.source import Bytes2D, Sectors, SectorState, States
 from imagerd.recovery.evidence import Why
+from imagerd.recovery.scrambled import descrambled
 from imagerd.sectors.edc import mode1_edc_ok
 from imagerd.sectors.geometry import SYNC_ROW, Flags, lba_msf
-from imagerd.sectors.scramble import scramble
 from imagerd.sectors.subchannel import q_crc_ok, q_of
 from imagerd.sectors.verify import EdcState, SectorKind, check_data, header_ok, sync_ok
 
@@ -110,7 +110,7 @@ class Judge:
             return verdict
         zone = self.zone_at(block.lba)
         if as_audio and zone.data:
-            verdict = Verdict(_descrambled(block), states, why)
+            verdict = Verdict(descrambled(block), states, why)
         self._judge_raw(verdict, block, zone)
         if as_audio and zone.data:
             why[states != SectorState.PROVEN] = Why.EDC  # asked for what it is not, it must prove
@@ -247,11 +247,3 @@ def _mode1_at_once(raw: Bytes2D, lba: int) -> bool:
     if not (raw[:, 15] == 1).all() or not (raw[:, :12] == SYNC_ROW).all():
         return False
     return bool((raw[:, 12:15] == lba_msf(lba, len(raw))).all() and mode1_edc_ok(raw).all())
-
-
-def _descrambled(block: Sectors) -> Bytes2D:
-    """Rows that came scrambled, as a drive gives data read as audio, in plain form."""
-    plain = scramble(block.data)
-    right = np.all(plain[:, 12:15] == lba_msf(block.lba, len(plain)), axis=1)
-    result: Bytes2D = np.where(right[:, np.newaxis], plain, block.data)
-    return result

@@ -21,6 +21,7 @@ from imagerd.recovery.history import History
 from imagerd.recovery.job import Job, load_job
 from imagerd.recovery.journal import (
     Attempt,
+    Doubt,
     Follower,
     Note,
     Record,
@@ -28,7 +29,7 @@ from imagerd.recovery.journal import (
     measure,
     replay,
 )
-from imagerd.recovery.replaying import apply, joined
+from imagerd.recovery.replaying import apply, apply_doubt, joined
 from imagerd.recovery.sectormap import SectorMap
 
 
@@ -146,6 +147,8 @@ class Look:
             came = True
             if isinstance(record, Attempt):
                 apply(self.map, record)
+            elif isinstance(record, Doubt):
+                apply_doubt(self.map, record)
             elif isinstance(record, Note):
                 self.notes.append(record)
         return came

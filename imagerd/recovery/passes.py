@@ -9,25 +9,19 @@ only what is left for it to do. A list of passes is a schedule; another list is 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import zip_longest
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from imagerd.base.progress import Task
-from imagerd.disc.source import FaultKind, SectorState
-from imagerd.recovery.budget import End
-from imagerd.recovery.effort import Approach, Effort, Outcome
-from imagerd.recovery.evidence import Why
-from imagerd.recovery.sectormap import BAD
+from imagerd.disc.source import SectorState
+from imagerd.recovery.effort import Effort
+from imagerd.recovery.reader import Approach, Outcome
 
 _UNREAD = (SectorState.UNREAD,)
 _FAILED = (SectorState.FAILED,)
 _SLOW = 8.0  # times the usual time of a command: the drive is in trouble though it succeeds
 _SLOW_AT_LEAST = 2.0  # seconds
 _MOST_SKIPPED = 100  # at most a hundredth of the disc is skipped at once
-_FEW_VISITS = 2  # rounds that visit a sector which hangs the drive or which it refuses
+_BRIEFLY = Approach(brief=True)  # the drive need not try hard where much else is still to read
 
 
 class Pass(Protocol):
@@ -65,7 +59,7 @@ class FirstPass:
             at = run.start
             while at < run.stop:
                 count = _command(effort, at, run.stop)
-                outcome = effort.read(at, count)
+                outcome = effort.read(at, count, _BRIEFLY)
                 yield effort.progress(self.name)
                 at += count
                 if outcome.failed or _crawls(outcome, usual):
@@ -88,7 +82,7 @@ class Delimit:
             end = stretch.stop
             while end > stretch.start:
                 begin = max(end - effort.batch, effort.zone_begin(end - 1), stretch.start)
-                outcome = effort.read(begin, end - begin)
+                outcome = effort.read(begin, end - begin, _BRIEFLY)
                 yield effort.progress(self.name)
                 end = begin
                 if outcome.failed:
@@ -108,13 +102,15 @@ class Sweep:
             at = run.start
             while at < run.stop:
                 count = _command(effort, at, run.stop)
-                effort.read(at, count)
+                effort.read(at, count, _BRIEFLY)
                 yield effort.progress(self.name)
                 at += count
 
 
 class Trim:
-    """Sector by sector from both edges of each failed stretch, up to a bad one."""
+    """From both edges of each failed stretch, up to a bad one: sector by sector, of DVD and BD by
+    what is corrected together, as none of that can be read if one cannot.
+    """
 
     name = "trimming"
     on_damage = True
@@ -123,24 +119,25 @@ class Trim:
         """Only sectors that no command has yet tried alone."""
         for stretch in list(_not_tried_alone(effort)):
             # An edge that touches a sector known to be bad is known already.
-            last = stretch.start - 1
+            last = stretch.start
             if not _known_bad(effort, stretch.start - 1):
-                for last in stretch:
-                    outcome = effort.read(last, 1)
+                for begin, count in _units(effort, stretch):
+                    outcome = effort.read(begin, count)
+                    last = begin + count
                     yield effort.progress(self.name)
                     if outcome.failed:
                         break
             if _known_bad(effort, stretch.stop):
                 continue
-            for lba in range(stretch.stop - 1, last, -1):
-                outcome = effort.read(lba, 1)
+            for begin, count in reversed(list(_units(effort, range(last, stretch.stop)))):
+                outcome = effort.read(begin, count)
                 yield effort.progress(self.name)
                 if outcome.failed:
                     break
 
 
 class Scrape:
-    """Every sector of failed commands, one by one."""
+    """Every sector of failed commands, one by one; of DVD and BD every ECC block."""
 
     name = "scraping"
     on_damage = True
@@ -148,82 +145,19 @@ class Scrape:
     def run(self, effort: Effort) -> Task[None]:
         """Afterwards every FAILED sector has failed alone."""
         for stretch in list(_not_tried_alone(effort)):
-            for lba in stretch:
-                effort.read(lba, 1)
+            for begin, count in _units(effort, stretch):
+                effort.read_unit(begin, begin + count)
                 yield effort.progress(self.name)
 
 
-class Retry:
-    """Rounds over the bad list, each sector once a round, every round with another approach.
-
-    Neighbours in time are far apart on the disc, so each read comes after a seek: many drives give
-    the same answer for ever to one who hammers at an address.
-    """
-
-    name = "retrying"
-    on_damage = True
-
-    def run(self, effort: Effort) -> Task[None]:
-        """Ends when nothing is bad, or by the budget's attempts or rounds without gain."""
-        ladder = approaches(effort)
-        barren = 0
-        for number in range(effort.budget.attempts - 1):
-            approach = ladder[number % len(ladder)]
-            if not effort.map.count(*BAD):
-                return
-            before = effort.map.count(*BAD)
-            # Turned with each time through the ladder, or one of even length would repeat itself.
-            backward = (number + number // len(ladder)) % 2 == 0
-            for lba in _visits(effort, approach, number, backward=backward):
-                outcome = effort.read(lba, 1, approach)
-                yield effort.progress(f"{self.name}, round {number + 1}, {approach.name}")
-                if _refused(outcome) and approach.as_audio:
-                    break  # this drive does not read data as audio
-            barren = barren + 1 if effort.map.count(*BAD) == before else 0
-            if number + 1 >= len(ladder) and barren >= effort.budget.rounds_without_gain:
-                effort.gave_up = End.NO_GAIN
-                return
-
-
-def approaches(effort: Effort) -> tuple[Approach, ...]:
-    """The ladder of the rounds: each speed of the budget, back and forth, and data as audio."""
-    speeds = effort.budget.retry_speeds or (0,)
-    ladder = [
-        Approach(
-            number + 1,
-            f"at {times}x" if times else "at full speed",
-            times,
-            flush=True,
-        )
-        for number, times in enumerate(speeds)
-    ]
-    if any(track.is_data for track in effort.workspace.layout.tracks) and (
-        effort.workspace.layout.is_cd
-    ):
-        ladder.append(Approach(len(ladder) + 1, "as audio", speeds[-1], flush=True, as_audio=True))
-    return tuple(ladder)
-
-
-def _visits(effort: Effort, approach: Approach, number: int, *, backward: bool) -> Iterator[int]:
-    """The bad sectors in an order with seeks between: the two halves of the list in turn."""
-    parts = [np.arange(r.start, r.stop, dtype=np.int32) for r in effort.map.ranges(BAD)]
-    bad: npt.NDArray[np.int32] = np.concatenate(parts)
-    if backward:
-        bad = bad[::-1]
-    half = (len(bad) + 1) // 2
-    for pair in zip_longest(bad[:half], bad[half:]):
-        for lba in pair:
-            if lba is not None and _worth_a_visit(effort, int(lba), approach, number):
-                yield int(lba)
-
-
-def _worth_a_visit(effort: Effort, lba: int, approach: Approach, number: int) -> bool:
-    if approach.as_audio and not effort.is_data(lba):
-        return False
-    story = effort.map.errors.at(lba)
-    if story is None or approach.as_audio:
-        return True
-    return number < _FEW_VISITS or story.why not in (Why.TIMEOUT, Why.REFUSED)
+def _units(effort: Effort, stretch: range) -> Iterator[tuple[int, int]]:
+    """LBA and length of what is read together in a stretch."""
+    at = stretch.start
+    while at < stretch.stop:
+        begin, count = effort.unit(at)
+        end = min(begin + count, stretch.stop)
+        yield at, end - at
+        at = end
 
 
 def _not_tried_alone(effort: Effort) -> Iterator[range]:
@@ -263,7 +197,3 @@ def _skip(effort: Effort, lba: int, turns: int) -> int:
     at = min(lba, effort.map.end - 1)
     most = max(len(effort.map) // _MOST_SKIPPED, 1)
     return min(turns * effort.geometry.sectors_per_turn(at), most)
-
-
-def _refused(outcome: Outcome) -> bool:
-    return outcome.fault is not None and outcome.fault.kind is FaultKind.REFUSED

@@ -48,32 +48,77 @@ class Reader(Protocol):
         """Make the drive forget what it has cached, near `lba`."""
         ...
 
+    def set_recovery(self, *, uncorrected: bool = False, retries: int | None = None) -> bool:
+        """Have sectors uncorrected (DCR), try less; without arguments as after power on."""
+        ...
+
+
+_SPEEDS = (0, 1, 2, 4, 8, 16, 24, 32)  # what the low bits of an approach's number stand for
+_AS_AUDIO, _UNCORRECTED, _BRIEF = 8, 16, 32
+
 
 @dataclass(frozen=True, slots=True)
 class Approach:
-    """A way of reading. `number` stands for it in the journal; `times` 0 is the fastest speed."""
+    """A way of reading: at `times` 1x (0: as fast as can be), after the cache was dropped or not.
 
-    number: int
-    name: str
+    `as_audio`: data as the scrambled stream; `uncorrected`: with the drive's correction disabled;
+    `brief`: the drive gives up early.
+    """
+
     times: int = 0
     flush: bool = False
     as_audio: bool = False
+    uncorrected: bool = False
+    brief: bool = False
+
+    @property
+    def number(self) -> int:
+        """What stands for it in journal and evidence; 0 is the plain way at full speed."""
+        speed = max(n for n, times in enumerate(_SPEEDS) if times <= self.times)
+        number = speed | _AS_AUDIO * self.as_audio | _UNCORRECTED * self.uncorrected
+        return number | _BRIEF * self.brief
+
+    @classmethod
+    def of(cls, number: int) -> Approach:
+        """The way that a journal's number stands for, as far as that tells."""
+        return cls(
+            _SPEEDS[number % len(_SPEEDS)],
+            as_audio=bool(number & _AS_AUDIO),
+            uncorrected=bool(number & _UNCORRECTED),
+            brief=bool(number & _BRIEF),
+        )
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        words = [f"at {self.times}x" if self.times else "at full speed"]
+        words += ["as audio"] if self.as_audio else []
+        words += ["uncorrected"] if self.uncorrected else []
+        return " ".join(words)
+
+    @property
+    def raw(self) -> bool:
+        """Whether the bytes come without the drive's correction: they must prove themselves."""
+        return self.as_audio or self.uncorrected
 
 
-PLAINLY = Approach(0, "plainly")
+PLAINLY = Approach()
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a command brought: `got` sectors in front came (good or not), `gained` became good.
 
-    `fault` is why the rest did not come.
+    `fault` is why the rest did not come. `seconds` the command took, `cost` all that belonged to
+    it; `cached`: so few that the drive's cache must have answered.
     """
 
     got: int
     gained: int
     fault: Fault | None
     seconds: float
+    cost: float = 0.0
+    cached: bool = False
 
     @property
     def failed(self) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from imagerd.disc.source import SectorState, States
 from imagerd.recovery.evidence import ErrorRange, Why
-from imagerd.recovery.journal import Attempt, Flags, Record
+from imagerd.recovery.journal import Attempt, Doubt, Flags, Record
 from imagerd.recovery.sectormap import BAD, SectorMap
 
 
@@ -45,9 +45,21 @@ def _goes_on(held: Attempt, record: Attempt) -> bool:
     )
 
 
+def apply_doubt(sectors: SectorMap, doubt: Doubt) -> None:
+    """What a doubt tells the map."""
+    end = doubt.lba + doubt.count
+    for run in list(sectors.ranges((SectorState.READ,), doubt.lba, end)):
+        sectors.doubt(run.start, run.stop)
+        sectors.errors.add(
+            ErrorRange(run.start, len(run), doubt.why, None, 1, 0, doubt.time, doubt.time)
+        )
+
+
 def apply(sectors: SectorMap, attempt: Attempt) -> None:
     """What an attempt tells the map; the same when it happens and when it is replayed."""
     at = attempt.lba
+    if attempt.flags & Flags.CONFIRMED:
+        sectors.confirmed.add(range(at, at + attempt.count))
     alone = int(bool(attempt.flags & Flags.ALONE))
     for count, state in attempt.runs:
         sectors.raise_to(at, state, count)

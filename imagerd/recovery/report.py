@@ -25,6 +25,7 @@ from imagerd.recovery.job import DriveRecord, LayoutRecord
 from imagerd.recovery.looking import Standing, history_of
 from imagerd.recovery.protection.facts import Finding
 from imagerd.recovery.sectormap import BAD, GOOD, SectorMap
+from imagerd.recovery.structure import StructureReport
 
 FORMAT = 1
 _MOST_PROVEN = 4096  # ranges: a disc of interleaved forms may have a hundred times as many
@@ -120,7 +121,9 @@ class Report(msgspec.Struct, frozen=True):
     """All of it. `bad` are the sectors that are not good, `recovered` those that were not at first.
 
     `repaired`: good sectors whose bytes were corrected by us with their parity, (LBA, count).
-    `protection`: copy protections that were recognised. `job` and `name` are what the archive calls
+    `protection`: copy protections that were recognised. `structure`: of a CD, see its own page,
+    docs/subchannel.md.
+    `job` and `name` are what the archive calls
     job and disc. `proven`: where the sectors lie that prove themselves, (LBA, count); None if they
     are too scattered to be listed. `gains`: what came in special ways of reading.
     """
@@ -140,6 +143,7 @@ class Report(msgspec.Struct, frozen=True):
     repaired: list[tuple[int, int]]
     findings: list[str] = []
     protection: list[ProtectionReport] = []
+    structure: StructureReport | None = None
     job: str = ""
     name: str = ""
     proven: list[tuple[int, int]] | None = None
@@ -155,14 +159,15 @@ def build_report(
     sectors: SectorMap | None = None,
     findings: Sequence[str] = (),
     protection: Sequence[Finding] = (),
+    structure: StructureReport | None = None,
     files: Iterable[WrittenFile] = (),
     history: History | None = None,
 ) -> Report:
     """The report of a job as it stands; `layout` and `findings` as refined by the subchannel.
 
     `sectors`: the map of the image that it is to be about, where that differs from the reading's.
-    `protection`: what `recognise_in` found. `files`: those of the image.
-    `history`: the job's, if it is known already.
+    `protection`: what `recognise_in` found; `structure`: what `structure_of` did.
+    `files`: those of the image. `history`: the job's, if it is known already.
     """
     history = history or history_of(work)
     layout = layout or work.layout
@@ -191,6 +196,7 @@ def build_report(
         repaired=[(part.start, len(part)) for part in sectors.repaired],
         findings=list(findings),
         protection=[_protection(found) for found in protection],
+        structure=structure,
         job=work.job.labels.get("job", ""),
         name=work.job.labels.get("disc", ""),
         proven=_proven(sectors),

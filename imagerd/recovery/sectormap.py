@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sector map: one byte a sector, and the stories of the bad ones.
 
-A state only ever rises, unless the file with the sector's bytes is cut short (`SectorMap.lose`).
+A state only ever rises, unless the file with the sector's bytes is cut short (`SectorMap.lose`) or
+a later reading speaks against what was taken on a drive's word (`SectorMap.doubt`).
 """
 
 from __future__ import annotations
@@ -38,6 +39,20 @@ class RangeSet:
         index = bisect_right(self._ranges, lba, key=lambda part: part.start) - 1
         return index >= 0 and lba < self._ranges[index].stop
 
+    def without(self, other: RangeSet) -> RangeSet:
+        """What of this is not in `other`."""
+        result = RangeSet()
+        for part in self._ranges:
+            at = part.start
+            first = bisect_right(other._ranges, at, key=lambda hole: hole.stop)
+            for hole in other._ranges[first:]:
+                if hole.start >= part.stop:
+                    break
+                result.add(range(at, hole.start))
+                at = hole.stop
+            result.add(range(at, part.stop))
+        return result
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RangeSet) and self._ranges == other._ranges
 
@@ -63,7 +78,8 @@ class RangeSet:
 class SectorMap:
     """States of the sectors of `areas` (ascending, disjoint; one per session of a disc).
 
-    `errors` holds the failed attempts; `repaired` the LBAs whose bytes were corrected by us.
+    `errors` holds the failed attempts; `repaired` the LBAs whose bytes were corrected by us,
+    `confirmed` those that prove nothing but came alike from independent readings.
     """
 
     def __init__(self, areas: Iterable[range]) -> None:
@@ -78,6 +94,7 @@ class SectorMap:
         self._counts[SectorState.UNREAD] = sum(len(area) for area in self.areas)
         self.errors = ErrorBook()
         self.repaired = RangeSet()
+        self.confirmed = RangeSet()
 
     def __len__(self) -> int:
         """Sectors in all areas."""
@@ -114,6 +131,15 @@ class SectorMap:
         self._counts -= counts
         self._counts[SectorState.UNREAD] += lost
         return lost
+
+    def doubt(self, begin: int, end: int) -> None:
+        """What was READ in `begin` … `end` is SUSPECT; what is PROVEN stays."""
+        window = self._slice(begin, end - begin)
+        hit = window == SectorState.READ
+        window[hit] = SectorState.SUSPECT
+        count = int(np.count_nonzero(hit))
+        self._counts[SectorState.READ] -= count
+        self._counts[SectorState.SUSPECT] += count
 
     def _raise(self, window: States, new: States) -> None:
         before = np.bincount(window, minlength=_OUTSIDE + 1)
@@ -153,6 +179,8 @@ class SectorMap:
         self.errors.merge(other.errors)
         for part in other.repaired:
             self.repaired.add(part)
+        for part in other.confirmed:
+            self.confirmed.add(part)
 
     def _slice(self, lba: int, count: int) -> States:
         if not self.start <= lba <= lba + count <= self.end:

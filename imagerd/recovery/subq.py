@@ -9,11 +9,11 @@ INDEX 01, the latter is followed and the difference told. (ECMA-130, clause 22.)
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -21,24 +21,57 @@ from imagerd.disc.layout import Index, Layout, Session, Track
 from imagerd.disc.source import Bytes2D
 from imagerd.recovery.job import LayoutRecord
 from imagerd.recovery.judge import bcd_ok, from_bcd, q_addresses
+from imagerd.recovery.subnumbers import NumberTold, findings_on, numbers_told
 from imagerd.recovery.workspace import Workspace
 from imagerd.sectors.geometry import Flags
-from imagerd.sectors.subchannel import Q, QIsrc, QMcn, parse_q, q_crc_ok, q_of
+from imagerd.sectors.subchannel import q_crc_ok, q_of
 
 _CHUNK = 8192  # sectors of subchannel at a time
 _NEAR = 150  # sectors around an INDEX 01 of the TOC in which Q may put its own
-_ENOUGH = 2  # frames that must agree on an index, an MCN or an ISRC
+_ENOUGH = 2  # frames that must agree on an index
 _SECOND = 75
 
 Integers = npt.NDArray[np.int64]
 
 
+class IndexTold(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where an index begins: by the table of contents (None: that does not tell), by Q (None: its
+    frames do not), and as `used` in the layout.
+    """
+
+    track: int
+    index: int
+    toc: int | None
+    q: int | None
+    used: int
+
+    @property
+    def differs(self) -> bool:
+        """Whether both tell, and not the same."""
+        return None not in (self.toc, self.q) and self.toc != self.q
+
+
+class FlagsTold(msgspec.Struct, frozen=True):
+    """The CONTROL of a track by the table of contents, which is used, and by most frames of Q."""
+
+    track: int
+    toc: int
+    q: int
+
+
 @dataclass(frozen=True, slots=True)
 class Refined:
-    """A layout with what Q told, and sentences on what was odd."""
+    """A layout with what Q told, and sentences on what was odd.
+
+    `indexes` and `flags` (those that differ) are what both sources say; `numbers` the MCN and the
+    ISRCs with what speaks for them. All are empty without a readable subchannel.
+    """
 
     layout: Layout
     findings: tuple[str, ...] = ()
+    indexes: tuple[IndexTold, ...] = ()
+    flags: tuple[FlagsTold, ...] = ()
+    numbers: tuple[NumberTold, ...] = ()
 
     @property
     def layout_record(self) -> LayoutRecord:
@@ -79,11 +112,26 @@ def refine_layout(layout: Layout, read_sub: Callable[[int, int], Bytes2D]) -> Re
     frames, others = _collect(layout, read_sub)
     if not len(frames.address):
         return Refined(layout, ("The subchannel holds no readable position.",))
-    findings: list[str] = []
-    sessions = tuple(_session(session, frames, findings) for session in layout.sessions)
+    told = _Told()
+    sessions = tuple(_session(session, frames, told) for session in layout.sessions)
     refined = replace(layout, sessions=sessions)
-    refined = _with_isrcs(refined, others, findings)
-    return Refined(_with_mcn(refined, others, findings), tuple(findings))
+    numbers = numbers_told(refined, others)
+    return Refined(
+        _with_numbers(refined, numbers),
+        (*told.findings, *findings_on(numbers)),
+        tuple(told.indexes),
+        tuple(told.flags),
+        numbers,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What gathers on the way."""
+
+    findings: list[str] = field(default_factory=list)
+    indexes: list[IndexTold] = field(default_factory=list)
+    flags: list[FlagsTold] = field(default_factory=list)
 
 
 # -- gathering ---------------------------------------------------------------------------------
@@ -122,18 +170,18 @@ def _positions(q: Bytes2D, area: range) -> _Frames:
 # -- tracks ------------------------------------------------------------------------------------
 
 
-def _session(session: Session, frames: _Frames, findings: list[str]) -> Session:
+def _session(session: Session, frames: _Frames, told: _Told) -> Session:
     tracks: list[Track] = []
     for number, track in enumerate(session.tracks):
         before = session.tracks[number - 1] if number else None
         following = session.tracks[number + 1 : number + 2]
-        start = _pause(track, before, frames, findings) if before else track.start
+        start = _pause(track, before, frames, told.findings) if before else track.start
         own_end = following[0].index1 if following else session.lead_out
         kept = [index for index in track.indexes if index.number == 0 and before is None]
         if before is not None and start < track.index1:
             kept = [Index(0, start)]
         indexes = (*kept, Index(1, track.index1), *_later(track, own_end, frames))
-        _contradictions(track, own_end, frames, findings)
+        _compare(track, indexes, own_end, frames, told)
         tracks.append(replace(track, indexes=indexes, end=max(track.end, indexes[-1].lba)))
     ended = [replace(track, end=after.start) for track, after in pairwise(tracks)]
     return replace(session, tracks=(*map(_sound, ended), tracks[-1]))
@@ -188,74 +236,64 @@ def _boundary(address: Integers, inside: Flags, first: int) -> tuple[int, int]:
     return max(min(low, high), first), max(high, first)
 
 
-def _contradictions(track: Track, end: int, frames: _Frames, findings: list[str]) -> None:
-    near = frames.between(track.index1 - _NEAR, min(track.index1 + _NEAR, end))
-    if len(near.address) > _ENOUGH:
-        inside = (near.track == track.number) & (near.index >= 1)
-        low, high = _boundary(near.address, inside, track.index1 - _NEAR)
-        if not low <= track.index1 <= high and inside.sum() > _ENOUGH:
-            findings.append(
-                f"Q puts INDEX 01 of track {track.number} at LBA {high}, the table of contents at"
-                f" {track.index1}; the latter is followed."
+def _compare(
+    track: Track, indexes: tuple[Index, ...], end: int, frames: _Frames, told: _Told
+) -> None:
+    """Note where each index begins by either source, and where they contradict each other."""
+    own = {index.number: index.lba for index in track.indexes}
+    for index in indexes:
+        toc = own.get(index.number)
+        q: int | None = index.lba
+        if index.number == 1:
+            q = _index1(track, end, frames)
+        elif toc is not None:
+            q = toc if _has_pause(track, frames) else None
+        told.indexes.append(IndexTold(track.number, index.number, toc, q, index.lba))
+        if told.indexes[-1].differs:
+            told.findings.append(
+                f"Q puts INDEX 01 of track {track.number} at LBA {q}, the table of contents at"
+                f" {toc}; the latter is followed."
             )
+    usual = _usual_control(track, end, frames)
+    if usual is not None and usual != int(track.control):
+        told.flags.append(FlagsTold(track.number, int(track.control), usual))
+        told.findings.append(
+            f"Q gives track {track.number} the flags {usual:#x}, the table of contents"
+            f" {int(track.control):#x}; the latter are followed."
+        )
+
+
+def _index1(track: Track, end: int, frames: _Frames) -> int | None:
+    """Where Q puts INDEX 01; where the TOC has it if no frame contradicts that."""
+    near = frames.between(track.index1 - _NEAR, min(track.index1 + _NEAR, end))
+    inside = (near.track == track.number) & (near.index >= 1)
+    if len(near.address) <= _ENOUGH or inside.sum() <= _ENOUGH:
+        return None
+    low, high = _boundary(near.address, inside, track.index1 - _NEAR)
+    return track.index1 if low <= track.index1 <= high else high
+
+
+def _has_pause(track: Track, frames: _Frames) -> bool:
+    """Whether frames tell of the pause that the first track has by the table of contents."""
+    window = frames.between(track.start, track.index1)
+    return bool(((window.track == track.number) & (window.index == 0)).sum() >= _ENOUGH)
+
+
+def _usual_control(track: Track, end: int, frames: _Frames) -> int | None:
     own = frames.between(track.index1, end)
     controls = own.control[own.track == track.number]
-    if len(controls) > _ENOUGH:
-        usual = int(np.bincount(controls, minlength=16).argmax())
-        if usual != int(track.control):
-            findings.append(
-                f"Q gives track {track.number} the flags {usual:#x}, the table of contents"
-                f" {int(track.control):#x}; the latter are followed."
-            )
+    if len(controls) <= _ENOUGH:
+        return None
+    return int(np.bincount(controls, minlength=16).argmax())
 
 
-# -- numbers -----------------------------------------------------------------------------------
-
-
-def _with_mcn(layout: Layout, others: Sequence[tuple[int, bytes]], findings: list[str]) -> Layout:
-    told = Counter(
-        entry.mcn
-        for _, raw in others
-        if isinstance(entry := parse_q(raw[:Q]), QMcn) and entry.mcn.strip("0")
-    )
-    mcn = _majority(told, "media catalogue number", layout.mcn, findings)
-    return replace(layout, mcn=mcn)
-
-
-def _with_isrcs(layout: Layout, others: Sequence[tuple[int, bytes]], findings: list[str]) -> Layout:
-    told: dict[int, Counter[str]] = {}
-    for lba, raw in others:
-        entry, track = parse_q(raw[:Q]), layout.track_at(lba)
-        if isinstance(entry, QIsrc) and track is not None and entry.isrc.strip("0"):
-            told.setdefault(track.number, Counter())[entry.isrc] += 1
+def _with_numbers(layout: Layout, numbers: Sequence[NumberTold]) -> Layout:
+    used = {number.track: number.used for number in numbers}
     sessions = tuple(
         replace(
             session,
-            tracks=tuple(
-                replace(
-                    track,
-                    isrc=_majority(
-                        told.get(track.number, Counter()),
-                        f"ISRC of track {track.number}",
-                        track.isrc,
-                        findings,
-                    ),
-                )
-                for track in session.tracks
-            ),
+            tracks=tuple(replace(t, isrc=used.get(t.number, t.isrc)) for t in session.tracks),
         )
         for session in layout.sessions
     )
-    return replace(layout, sessions=sessions)
-
-
-def _majority(told: Counter[str], what: str, known: str | None, findings: list[str]) -> str | None:
-    """What most frames say, if enough do; else what was known."""
-    if not told:
-        return known
-    best, votes = told.most_common(1)[0]
-    if votes < _ENOUGH or votes * 2 <= told.total():
-        return known
-    if known is not None and known != best:
-        findings.append(f"Q tells the {what} as {best}, the drive told {known}; Q is followed.")
-    return best
+    return replace(layout, sessions=sessions, mcn=used.get(None, layout.mcn))

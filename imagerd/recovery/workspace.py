@@ -7,6 +7,7 @@
     sectors.bin   sector `lba` at (lba - start) * size; sparse; 2352 bytes raw of a CD, else 2048
     sub.bin       96 bytes of raw P–W a sector, where the drive gives them; zeros: not known
     journal       what was tried; the sector map is its replay
+    evidence      doubtful readings, with their bytes
     lock          held while a process works here
 
 The order of writing is the promise: image bytes, then the journal's record, then the map. A
@@ -35,13 +36,16 @@ from imagerd.recovery.job import Job, load_job, save_job
 from imagerd.recovery.journal import (
     Attempt,
     Barrier,
+    Doubt,
     Journal,
     Note,
     boot_id,
     replay,
 )
+from imagerd.recovery.reader import Reading
+from imagerd.recovery.readings import EvidenceStore, Observation
 from imagerd.recovery.recheck import lost_since
-from imagerd.recovery.replaying import apply, joined, states_of
+from imagerd.recovery.replaying import apply, apply_doubt, joined, states_of
 from imagerd.recovery.sectormap import SectorMap
 
 SUB_SIZE = 96
@@ -58,6 +62,7 @@ class Workspace:
         self.notes: list[Note] = []
         self._fds: list[int] = []
         self._journal: Journal | None = None
+        self._evidence: EvidenceStore | None = None
         self._distrusted = False
 
     # -- opening and closing ---------------------------------------------------------------
@@ -110,6 +115,8 @@ class Workspace:
         """Let go of the files and the lock; idempotent. Writes nothing."""
         if self._journal is not None:
             self._journal.close()
+        if self._evidence is not None:
+            self._evidence.close()
         while self._fds:
             os.close(self._fds.pop())
         if self._lock >= 0:
@@ -146,6 +153,19 @@ class Workspace:
             self._log.append(attempt)
         apply(self.map, attempt)
 
+    def doubt(self, doubt: Doubt) -> None:
+        """Take back READ where it says so; what is proven stays."""
+        self._check_trusted()
+        with _told(self.folder):
+            self._log.append(doubt)
+        apply_doubt(self.map, doubt)
+
+    def observe(self, seen: Observation, reading: Reading | None) -> bool:
+        """Add to the evidence; returns whether these bytes of the sector are new to it."""
+        self._check_trusted()
+        with _told(self.folder):
+            return self.evidence.add(seen, reading)
+
     def note(self, note: Note) -> None:
         """Add a note to the journal."""
         self._check_trusted()
@@ -181,6 +201,12 @@ class Workspace:
         return self._image, (lba - self.map.start) * self.stored.size, self.stored.size
 
     @property
+    def evidence(self) -> EvidenceStore:
+        """The doubtful readings."""
+        assert self._evidence is not None, "the workspace is closed"
+        return self._evidence
+
+    @property
     def has_sub(self) -> bool:
         """Whether any subchannel was kept."""
         return os.fstat(self._sub).st_size > 0
@@ -196,6 +222,7 @@ class Workspace:
         try:
             for fd in self._fds:
                 os.fdatasync(fd)
+            self.evidence.sync()
         except OSError:
             self._distrusted = True
             self._log.cut_to_barrier()
@@ -228,7 +255,7 @@ class Workspace:
                 f"{self.folder} holds sectors, but its job.json is gone; move it away, or put that"
                 " file back."
             )
-        for name in ("journal", "sectors.bin", "sub.bin"):
+        for name in ("journal", "evidence", "sectors.bin", "sub.bin"):
             (self.folder / name).unlink(missing_ok=True)
         self._open_files(os.O_CREAT)
         self._journal = Journal.create(self.folder / "journal", self.job.fingerprint)
@@ -247,6 +274,8 @@ class Workspace:
             if isinstance(record, Attempt):
                 apply(self.map, record)
                 recent.append(record)
+            elif isinstance(record, Doubt):
+                apply_doubt(self.map, record)
             elif isinstance(record, Note):
                 self.notes.append(record)
             else:
@@ -265,6 +294,7 @@ class Workspace:
     def _open_files(self, flags: int) -> None:
         for name in ("sectors.bin", "sub.bin"):
             self._fds.append(os.open(self.folder / name, os.O_RDWR | os.O_CLOEXEC | flags, 0o640))
+        self._evidence = EvidenceStore(self.folder / "evidence")
 
     def _rising(self, attempt: Attempt, count: int) -> list[range]:
         """Rows, as ranges, that `attempt` raises to a state with bytes."""

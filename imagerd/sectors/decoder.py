@@ -183,6 +183,23 @@ class Decoder:
         return True
 
 
+def erasable(erased: Mask) -> bool:
+    """Whether a sector whose wrong bytes are just these, (2352,) or less, can be mended.
+
+    Codewords with two or less are mended, which helps those that they cross, and so on.
+    """
+    left = np.zeros(SIZE, np.bool_)
+    left[:] = erased[HEADER:]
+    count = -1
+    while count != (count := int(left.sum())):
+        if not count:
+            return True
+        for code in _codes():
+            solved = left[code.places].sum(axis=1) <= 2
+            left[code.places[solved]] = False
+    return False
+
+
 def _solve(
     plain: int, weighed: int, erased: npt.NDArray[np.intp], code: _Code
 ) -> list[tuple[int, int]] | None:

@@ -14,7 +14,7 @@ sectors carry their address in their header, drives align them by it: they are n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -63,9 +63,10 @@ def _without_pause(source: SectorSource, area: range) -> range:
 class OffsetView:
     """A source whose audio is moved by `samples` (positive: the drive delivers it late).
 
-    Each contiguous audio area is corrected for itself: at its edges, where samples would come from
-    beyond it, there are zeros (`padded` names the sectors). A corrected sector is made of parts of
-    two; its state is the worse of both (zeros at an edge count as READ), its C2 bits move with the
+    Each contiguous audio area is corrected for itself: at its edges samples come from the blocks of
+    `beyond` that join it (raw sectors as the drive gave them, READ or better). Where there is none,
+    there are zeros (`padded` names the sectors). A corrected sector is made of parts of two; its
+    state is the worse of both (what lies beyond an edge counts as READ), its C2 bits move with the
     bytes, and it is FAILED with the Fault of the one that failed. Audio must be stored RAW: put a
     `RawView` below if it is not.
 
@@ -74,7 +75,7 @@ class OffsetView:
     beginning, and the area ends at the first that has a sync.
     """
 
-    def __init__(self, source: SectorSource, samples: int) -> None:
+    def __init__(self, source: SectorSource, samples: int, beyond: Sequence[Sectors] = ()) -> None:
         layout = source.layout
         for track in layout.tracks:
             if not track.is_data and track.stored is not SectorFormat.RAW:
@@ -83,6 +84,7 @@ class OffsetView:
         self._layout = layout
         areas = audio_areas(layout) if layout.is_cd and samples else ()
         self._areas = tuple(_without_pause(source, area) for area in areas)
+        self._beyond = tuple(beyond)
         self.samples = samples
 
     @property
@@ -98,10 +100,11 @@ class OffsetView:
     @property
     def padded(self) -> tuple[range, ...]:
         """The LBAs that hold zeros in place of samples from beyond their audio area."""
-        sectors = -(-abs(self.samples) // SAMPLES)
         found = []
         for area in self._areas:
-            lost = min(sectors, len(area))
+            there = sum(len(block) for block in self._joining(area, behind=self.samples > 0))
+            missing = max(abs(self.samples) - there * SAMPLES, 0)
+            lost = min(-(-missing // SAMPLES), len(area))
             late = range(area.stop - lost, area.stop)
             found.append(late if self.samples > 0 else range(area.start, area.start + lost))
         return tuple(edge for edge in found if len(edge))
@@ -112,6 +115,22 @@ class OffsetView:
         if area is None or self.samples == 0:
             return self._source.read(lba, self._before_audio(lba, count))
         return self._corrected(area, lba, min(count, area.stop - lba))
+
+    def _joining(self, area: range, *, behind: bool) -> Iterator[Sectors]:
+        """The block of `beyond` that follows `area`, or that ends where it begins."""
+        for block in self._beyond:
+            if (block.lba == area.stop) if behind else (block.end == area.start):
+                yield block
+                return
+
+    def _outside(self, area: range, lba: int, count: int, *, behind: bool) -> Bytes2D:
+        """`count` rows from `lba`, all beyond one edge of `area`; zeros where none was read."""
+        rows = np.zeros((count, RAW), np.uint8)
+        for block in self._joining(area, behind=behind):
+            first, end = max(block.lba, lba), min(block.end, lba + count)
+            if first < end:
+                rows[first - lba : end - lba] = block.data[first - block.lba : end - block.lba]
+        return rows
 
     def _before_audio(self, lba: int, count: int) -> int:
         """`count`, cut where the next area to be corrected begins."""
@@ -130,7 +149,12 @@ class OffsetView:
         block = rows_of(whole, min(max(inside.start, start), stop), len(inside))
         ahead = inside.start - first if len(inside) else needed
         behind = needed - ahead - len(inside)
-        data = _moved(_padded(block.data, ahead, behind), rest * SAMPLE, count)
+        parts = (
+            self._outside(area, first, ahead, behind=first >= area.stop),
+            block.data,
+            self._outside(area, first + needed - behind, behind, behind=True),
+        )
+        data = _moved(np.concatenate(parts), rest * SAMPLE, count)
         states = np.pad(block.states, (ahead, behind), constant_values=SectorState.READ)
         states = np.minimum(states[:count], states[needed - count :])
         c2 = None if block.c2 is None else _moved_c2(_padded(block.c2, ahead, behind), rest, count)

@@ -41,7 +41,7 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
     """Write `source` as the sheet `target`; see `imagerd.formats.write_image`."""
     _check(source.layout, target)
     layout = stored_raw(source.layout)
-    files = _plan(layout, target, split=options.split_tracks)
+    files = sheet_files(layout, target, split=options.split_tracks)
     cdt = target.with_suffix(".cdt") if layout.cd_text else None
     others = [cdt] if cdt else []
     refuse_all([target, *(target.with_name(f.name) for f in files), *others], options)
@@ -84,7 +84,7 @@ def _check(layout: Layout, target: Path) -> None:
         raise BadInput(f"{target}: a cue sheet cannot name files with quotes or line ends in them.")
 
 
-def _plan(layout: Layout, target: Path, *, split: bool) -> tuple[SheetFile, ...]:
+def sheet_files(layout: Layout, target: Path, *, split: bool) -> tuple[SheetFile, ...]:
     """The data files, called as Redump calls them."""
     tracks = layout.tracks
     if not split or len(tracks) == 1:

@@ -12,6 +12,7 @@ from imagerd.recovery.protection.facts import ANY, DEFECTS, Facts
 _NEAR = 256  # sectors on each side that must be good at least; twelve turns and more of a CD
 _NEAR_RATIO = 5  # how much denser the area is than the sectors just outside it
 _FAR_RATIO = 2  # and than the rest of the disc, which may have scratches of its own
+_EDGE = 64
 _PARTS = 10
 
 
@@ -21,6 +22,10 @@ def confined(facts: Facts, area: range, *, least: int) -> bool:
     if inside < least:
         return False
     density = inside / len(area)
+    # Damage that runs across the edge is damage: what is made ends where its file does.
+    for edge in (range(area.start - _EDGE, area.start), range(area.stop, area.stop + _EDGE)):
+        if facts.bad.count(edge, ANY):
+            return False
     layout = facts.layout
     near = max(len(area) // 4, _NEAR)
     for margin in (range(area.start - near, area.start), range(area.stop, area.stop + near)):

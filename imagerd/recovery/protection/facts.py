@@ -12,6 +12,7 @@ from imagerd.disc.layout import Layout
 from imagerd.filesystems.filetable import FileTable
 from imagerd.filesystems.volume import VolumeInfo
 from imagerd.recovery.evidence import Code, Why
+from imagerd.recovery.oddq import OddQ
 
 # How sectors fail that were made so: the drive finds the place, and the bytes do not check.
 DEFECTS = frozenset({Why.MEDIUM, Why.EDC, Why.C2})
@@ -99,15 +100,6 @@ class BadSectors:
     def count(self, area: range, whys: frozenset[Why] = ANY) -> int:
         """How many sectors of `area` are bad for one of `whys`."""
         return sum(map(len, self.within(area, whys)))
-
-
-@dataclass(frozen=True, slots=True)
-class OddQ:
-    """The 12 bytes of Q of a sector whose CRC is wrong, or that name another place (`crc_ok`)."""
-
-    lba: int
-    q: bytes
-    crc_ok: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

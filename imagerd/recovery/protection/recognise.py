@@ -9,10 +9,7 @@ The engine asks once every sector has been tried, before it retries:
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-
-import numpy as np
+from collections.abc import Callable, Iterable
 
 from imagerd.disc.source import SectorState
 from imagerd.filesystems.blocks import Blocks
@@ -20,7 +17,7 @@ from imagerd.filesystems.dvdvideo import played
 from imagerd.filesystems.filetable import FileTable
 from imagerd.filesystems.volume import volume_id
 from imagerd.recovery.evidence import Why
-from imagerd.recovery.judge import q_addresses
+from imagerd.recovery.oddq import OddQ, odd_frames
 from imagerd.recovery.protection import dvd, marks, rings, subchannel, toc
 from imagerd.recovery.protection.executables import programs
 from imagerd.recovery.protection.facts import (
@@ -29,12 +26,10 @@ from imagerd.recovery.protection.facts import (
     Channel,
     Facts,
     Finding,
-    OddQ,
 )
 from imagerd.recovery.sectormap import BAD, RangeSet, SectorMap
 from imagerd.recovery.worksource import WorkSource
 from imagerd.recovery.workspace import Workspace
-from imagerd.sectors.subchannel import q_crc_ok, q_of
 
 RECOGNISERS: tuple[Callable[[Facts], Finding | None], ...] = (
     rings.safedisc,
@@ -55,8 +50,6 @@ RECOGNISERS: tuple[Callable[[Facts], Finding | None], ...] = (
     dvd.arccos,
 )
 _PRIMARY, _APPLICATION_USE = 16, slice(883, 883 + 512)
-_CHUNK = 8192  # sectors of subchannel at a time
-_MOST_ODD = 100_000  # frames of Q; with more, the subchannel is noise and tells nothing
 
 
 def recognise(facts: Facts) -> tuple[Finding, ...]:
@@ -90,7 +83,7 @@ def facts_of(work: Workspace) -> Facts:
         files=table,
         volume=volume_id(source),
         application_use=_application_use(source),
-        odd_q=_odd_q(work),
+        odd_q=odd_q(work),
         programs=programs(source, table),
         played=None if work.layout.is_cd else played(source, table),
     )
@@ -114,38 +107,8 @@ def _application_use(source: WorkSource) -> bytes:
     return block[_APPLICATION_USE] if block[:6] == b"\1CD001" else b""
 
 
-def _odd_q(work: Workspace) -> tuple[OddQ, ...]:
-    """Frames of Q with a wrong CRC or of another place, by the LBA that they belong to."""
+def odd_q(work: Workspace) -> tuple[OddQ, ...]:
+    """The odd frames of a job; none of audio discs, whose Q has no protection."""
     if not work.layout.is_cd or not work.has_sub or not work.layout.tracks[0].is_data:
-        return ()  # audio discs have no protection in Q, and the most frames to look at
-    found: list[OddQ] = []
-    for area in work.layout.ranges():
-        found += _odd_in(work, area)
-        if len(found) > _MOST_ODD:
-            return ()
-    return tuple(found)
-
-
-def _odd_in(work: Workspace, area: range) -> Iterator[OddQ]:
-    lag = _lag(work, area)
-    for lba in range(area.start, area.stop, _CHUNK):
-        count = min(_CHUNK, area.stop - lba)
-        q = q_of(work.read_sub(lba, count))
-        read = work.map.states(lba, count) >= SectorState.SUSPECT
-        there = q.any(axis=1) & read
-        right = q_crc_ok(q)
-        known, address = q_addresses(q)
-        own = np.arange(lba, lba + count) + lag
-        odd = there & (~right | (known & (address != own)))
-        for row in np.flatnonzero(odd).tolist():
-            yield OddQ(int(own[row]), q[row].tobytes(), bool(right[row]))
-
-
-def _lag(work: Workspace, area: range) -> int:
-    """By how many sectors Q is ahead of the sectors it comes with, as most frames say."""
-    votes: Counter[int] = Counter()
-    for lba in range(area.start, area.stop, max(len(area) // 16, 1)):
-        count = min(128, area.stop - lba)
-        known, address = q_addresses(q_of(work.read_sub(lba, count)))
-        votes.update((address - np.arange(lba, lba + count))[known].tolist())
-    return votes.most_common(1)[0][0] if votes else 0
+        return ()  # and audio discs have the most frames to look at
+    return odd_frames(work.layout, work.read_sub, work.map.states)

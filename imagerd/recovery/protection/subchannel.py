@@ -1,21 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Protections in the Q subchannel: frames that were made wrong, told from frames that read badly.
 
-A frame that was made wrong has a CRC that is wrong in one of two ways: the right CRC of the bytes
-there, with bit 7 turned (0x0080); or the CRC that the frame would have had, with two bits turned
-(0x8001), under bytes that were changed. Damage turns two such bits once in thousands of frames; a
-single bit turns by itself more often, so it counts only where other frames stand by it. Nothing of
-this is ever repaired in what is kept.
+The marks of such frames are in `imagerd.recovery.oddq`; here are the numbers and places by which
+each protection is known. Nothing of this is ever repaired in what is kept.
 """
 
 from __future__ import annotations
 
-from imagerd.disc.layout import Layout, TrackMode
-from imagerd.disc.msf import PREGAP, Msf
-from imagerd.recovery.protection.facts import Channel, Confidence, Facts, Finding, OddQ
-from imagerd.sectors.subchannel import Q, q_crc
+from imagerd.disc.layout import TrackMode
+from imagerd.recovery.oddq import Made, made_wrong
+from imagerd.recovery.protection.facts import Channel, Confidence, Facts, Finding
 
-_TURNED, _KEPT = 0x0080, 0x8001
 # Sectors that carry the key's sixteen bits, highest first: in minute 3, and again in minute 9. The
 # same change is repeated five sectors on.
 _MINUTE_3 = (
@@ -39,7 +34,7 @@ def libcrypt(facts: Facts) -> Finding | None:
     """LibCrypt of PlayStation discs: pairs of frames at known addresses."""
     if not facts.layout.is_cd or facts.layout.tracks[0].mode is not TrackMode.MODE2:
         return None
-    made = {odd.lba for odd in facts.odd_q if _signature(odd, facts.layout)}
+    made = {odd.lba for odd in facts.odd_q if made_wrong(odd, facts.layout) is not Made.OTHER}
     first, second = _pairs(made, _MINUTE_3), _pairs(made, _MINUTE_9)
     if len(first) < _BITS_SET - 2:
         return None
@@ -106,32 +101,12 @@ def _securom_frames(facts: Facts) -> list[int]:
         if odd.crc_ok:
             row = [*row, odd.lba] if row and row[-1] + 1 == odd.lba else [odd.lba]
             continue
-        mark = _signature(odd, facts.layout)
+        mark = made_wrong(odd, facts.layout)
         follows = len(row) == _SEQUENCE and row[-1] + 1 == odd.lba
-        if mark and follows:
+        ends_row = follows and mark is not Made.OTHER
+        if ends_row:
             made += row
-        if mark == _KEPT or (mark and follows):
+        if mark is Made.KEPT or ends_row:
             made.append(odd.lba)
         row = []
     return made
-
-
-def _signature(odd: OddQ, layout: Layout) -> int:
-    """How the CRC of a frame was made wrong: 0x0080 or 0x8001; 0 if it just is."""
-    if odd.crc_ok or len(odd.q) != Q:
-        return 0
-    stored = int.from_bytes(odd.q[10:], "big")
-    if stored ^ _TURNED == int.from_bytes(q_crc(odd.q[:10]), "big"):
-        return _TURNED
-    right = _right_crc(odd, layout)
-    return _KEPT if right is not None and stored ^ _KEPT == right else 0
-
-
-def _right_crc(odd: OddQ, layout: Layout) -> int | None:
-    """The CRC that a frame would have if it named its own place; None in pauses and gaps."""
-    track = layout.track_at(odd.lba)
-    if track is None or odd.lba < track.index1 or odd.q[0] & 15 != 1:
-        return None
-    relative, absolute = Msf.from_frames(odd.lba - track.index1), Msf.from_frames(odd.lba + PREGAP)
-    right = odd.q[:3] + relative.to_bcd() + b"\0" + absolute.to_bcd()
-    return int.from_bytes(q_crc(right), "big")

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From evidence to a conclusion: one pure function, so that a better rule serves old evidence.
+
+Of a data sector nothing counts but its EDC, with P and Q right as well; any number of damaged
+readings may be put together until it matches. Audio has no such proof. There a sector is good with
+two independent readings that agree on all of it; or, from a drive whose C2 pointers were found
+trustworthy, byte by byte by readings that do not flag it.
+
+Neither the order of the evidence nor its repetition matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+
+from imagerd.disc.source import Bytes2D, SectorState
+from imagerd.recovery.reader import Row
+from imagerd.recovery.readings import Observation
+from imagerd.sectors.combine import vote
+from imagerd.sectors.correct import correct
+from imagerd.sectors.decoder import Mask, erasable
+from imagerd.sectors.verify import check_data
+
+_AGREE = 2  # independent readings that must say the same
+_DESPITE_C2 = 3  # of bytes that all of them flag, or that some do
+_HALF = 2  # a byte counts only if at least every second reading leaves it unflagged
+
+
+class Kind(Enum):
+    """What a sector is, and so how it can be known."""
+
+    MODE1 = "mode 1"
+    MODE2 = "mode 2"
+    AUDIO = "audio"  # and all else that proves nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """One reading: (2352,) bytes, which of them are flagged, and how it was had."""
+
+    data: Row
+    flagged: npt.NDArray[np.bool_] | None
+    seen: Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What the evidence says: a state, the bytes for it, and whether we put them together."""
+
+    state: SectorState  # PROVEN, or of audio READ: readings that agree may still all be wrong
+    data: Row
+    composed: bool
+
+
+def conclude(
+    witnesses: Sequence[Witness], lba: int, kind: Kind, *, c2_trusted: bool
+) -> Conclusion | None:
+    """The conclusion about a sector, None if the evidence does not suffice for READ or more."""
+    if not witnesses:
+        return None
+    ordered = sorted({witness.seen: witness for witness in witnesses}.values(), key=_key)
+    if kind is Kind.AUDIO:
+        return _audio(ordered, c2_trusted=c2_trusted)
+    return _data(ordered, lba, mode2=kind is Kind.MODE2)
+
+
+def _key(witness: Witness) -> tuple[bytes, float, int]:
+    return witness.seen.digest, witness.seen.time, witness.seen.approach
+
+
+def _distinct(witnesses: Sequence[Witness]) -> list[Witness]:
+    """One of each kind of bytes, the one with the fewest flags."""
+    best: dict[bytes, Witness] = {}
+    for witness in witnesses:
+        other = best.get(witness.seen.digest)
+        if other is None or _flags(witness) < _flags(other):
+            best[witness.seen.digest] = witness
+    return list(best.values())
+
+
+def _flags(witness: Witness) -> int:
+    return 0 if witness.flagged is None else int(witness.flagged.sum())
+
+
+def _data(witnesses: Sequence[Witness], lba: int, *, mode2: bool) -> Conclusion | None:
+    distinct = sorted(_distinct(witnesses), key=_flags)
+    rows: Bytes2D = np.stack([witness.data for witness in distinct])
+    for row in rows:
+        found = check_data(row[np.newaxis], lba)
+        if found.proven[0] and not found.parity_wrong[0]:
+            return Conclusion(SectorState.PROVEN, row, composed=False)
+    flagged = [
+        w.flagged if w.flagged is not None else np.zeros(len(w.data), np.bool_) for w in distinct
+    ]
+    c2 = np.stack(flagged) if any(flags.any() for flags in flagged) else None
+    voted, doubtful = vote(rows, c2)
+    for erasures in _erasures(doubtful, c2):
+        mended = correct(voted, lba=lba, mode2=mode2, erasures=erasures)
+        if mended is None:
+            continue
+        data = np.frombuffer(mended.data, np.uint8)
+        found = check_data(data[np.newaxis], lba)
+        if found.proven[0] and not found.parity_wrong[0]:
+            return Conclusion(SectorState.PROVEN, data, composed=True)
+    return None
+
+
+def _erasures(doubtful: Mask, c2: Mask | None) -> Iterator[Mask]:
+    """Which bytes to take for lost, the likeliest first; only what parity could mend at all.
+
+    C2 misses a byte now and then: what most readings flag is doubtful, though one does not.
+    """
+    if c2 is None:
+        yield doubtful
+        return
+    mostly = doubtful | (2 * c2.sum(axis=0) > len(c2))
+    if erasable(mostly):
+        yield mostly
+    elif erasable(doubtful):
+        yield doubtful
+
+
+def _audio(witnesses: Sequence[Witness], *, c2_trusted: bool) -> Conclusion | None:
+    alone = [witness for witness in witnesses if witness.seen.independent]
+    whole = _agreeing(alone)
+    if whole is not None:
+        return Conclusion(SectorState.READ, whole, composed=False)
+    if not c2_trusted:
+        return None
+    return _by_bytes(alone)
+
+
+def _agreeing(alone: Sequence[Witness]) -> Row | None:
+    """Bytes that enough independent readings have in common, and more than any others have."""
+    groups: dict[bytes, list[Witness]] = {}
+    for witness in alone:
+        groups.setdefault(witness.seen.digest, []).append(witness)
+    enough = [group for group in groups.values() if _backed(group)]
+    if not enough:
+        return None
+    best = max(enough, key=len)
+    if any(len(group) == len(best) for group in enough if group is not best):
+        return None
+    return best[0].data
+
+
+def _backed(group: Sequence[Witness]) -> bool:
+    """Whether each byte is left unflagged by enough readings: the same wrong byte comes often."""
+    unflagged = [np.ones(len(w.data), np.bool_) if w.flagged is None else ~w.flagged for w in group]
+    return len(group) >= _AGREE and bool((np.stack(unflagged).sum(axis=0) >= _AGREE).all())
+
+
+def _by_bytes(alone: Sequence[Witness]) -> Conclusion | None:
+    """Each byte as two readings have it that do not flag it, three if any reading does."""
+    if len(alone) < _AGREE or any(witness.flagged is None for witness in alone):
+        return None
+    rows = np.stack([witness.data for witness in alone])
+    clear = np.stack([~w.flagged for w in alone if w.flagged is not None])
+    votes = clear.sum(axis=0)
+    needed = np.where(votes == len(alone), _AGREE, _DESPITE_C2)
+    # (readings, bytes): how many unflagged readings say the same.
+    same = np.stack(
+        [((rows == row) & clear).sum(axis=0) * own for row, own in zip(rows, clear, strict=True)]
+    )
+    most = same.max(axis=0)
+    settled = (most >= needed) & (most == votes) & (votes * _HALF >= len(alone))
+    if not settled.all():
+        return None
+    data = np.take_along_axis(rows, same.argmax(axis=0)[np.newaxis], axis=0)[0]
+    return Conclusion(SectorState.READ, data, composed=True)
