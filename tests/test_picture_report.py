@@ -333,6 +333,8 @@ def test_ways_of_reading_are_told_by_what_they_brought() -> None:
     history.add(attempt(3, 2, approach=1 | 8))
     history.add(attempt(4, 9, approach=3, flags=Flags.REPAIRED))
     history.add(attempt(5, 1, approach=16))
+    history.add(attempt(6, 100, approach=32))
+    history.add(attempt(7, 0, 3, approach=2))
     assert [(gain.sectors, gain.how) for gain in history.gains()] == [
         (7, "at 4x"),
         (2, "at 1x as audio"),

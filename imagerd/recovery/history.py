@@ -79,7 +79,8 @@ class History:
         ways: Counter[tuple[int, bool, bool]] = Counter()
         for number, count in self._gains.items():
             way = Approach.of(number)
-            ways[way.times, way.as_audio, way.uncorrected] += count
+            if way.times or way.raw:  # else it was the plain way, only briefer
+                ways[way.times, way.as_audio, way.uncorrected] += count
         return [Gain(count, *way) for way, count in ways.most_common()]
 
     def _add(self, attempt: Attempt) -> None:
@@ -95,7 +96,7 @@ class History:
         good = sum(count for count, state in attempt.runs if state >= SectorState.READ)
         self._good[index] += good
         self._failed[index] += attempt.why is not Why.NONE
-        if attempt.approach and not attempt.flags & Flags.REPAIRED:
+        if attempt.approach and good and not attempt.flags & Flags.REPAIRED:
             self._gains[attempt.approach] += good
 
     def _index(self) -> int:

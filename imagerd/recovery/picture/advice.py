@@ -189,7 +189,7 @@ def _ways(case: Case) -> Iterator[Advice]:
     if total and slow >= 0.6 * total:
         yield Advice(
             "Give all rounds to slow speeds: [policy.budget] retry_speeds = [4, 2, 1], and retry.",
-            f"Of {counted(total, 'sector')} that came in the rounds over what was bad,"
+            f"Of {counted(total, 'sector')} that came in special ways of reading,"
             f" {grouped(slow)} came at {_SLOW}x or slower.",
             _retry(case),
         )

@@ -51,7 +51,7 @@ def _part(name: str, values: list[float], top: int, height: int, colour: str) ->
     yield f'<text x="{_LEFT}" y="{top - 8}">{marked(name)}</text>'
     most = _round_up(max(values, default=0.0))
     bottom = top + height
-    for part in (0.0, 0.5, 1.0) if most > 1 else (0.0, 1.0):
+    for part in (0.0, 0.5, 1.0) if (most / 2).is_integer() else (0.0, 1.0):
         y = bottom - height * part
         yield f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH}"/>'
         label = grouped(round(most * part)) if most >= 10 else f"{most * part:g}"

@@ -148,7 +148,7 @@ def _bad(report: Report, files_hit: FilesHit) -> Markup | None:
 def _again(report: Report) -> Markup | None:
     parts = [*good_again(report), *repaired_table(report)]
     if report.gains:
-        parts.append(element("p", "What came in the rounds over what was bad:"))
+        parts.append(element("p", "What came in special ways of reading:"))
         parts.append(
             table(
                 ("way of reading", ">sectors"), [(g.how, grouped(g.sectors)) for g in report.gains]
