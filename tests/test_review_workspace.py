@@ -151,3 +151,16 @@ def test_blocks_since_the_last_barrier_that_lie_in_a_hole_are_read_again(tmp_pat
         work.commit(Attempt(100, 200, ((200, SectorState.READ),), 1.0), None)
     with Workspace.open(tmp_path / "job", boot=BOOT) as work:
         assert list(work.map.ranges((SectorState.UNREAD,))) == [range(100, 300)]
+
+
+def test_what_the_file_lost_stays_lost_however_often_the_job_is_opened(tmp_path: Path) -> None:
+    disc = memory_disc([data(60)])
+    folder = tmp_path / "job"
+    with Workspace.create(folder, job_for(disc)) as work:
+        rows = disc.raw[1][:50]
+        work.commit(Attempt(0, 50, ((50, SectorState.PROVEN),), 1.0), rows)
+    (folder / "sectors.bin").write_bytes(bytes(50 * 2352))
+    for _ in range(3):
+        with Workspace.open(folder) as work:
+            assert work.map.count(SectorState.PROVEN) == 0
+            assert work.map.count(SectorState.UNREAD) == 60

@@ -33,6 +33,7 @@ class Why(IntEnum):
     ADDRESS = 18  # header or Q subchannel say that these bytes belong elsewhere
     DISPUTED = 19  # two readings that seemed good differ
     UNCONFIRMED = 20  # read once, near damage or by a drive whose word does not count
+    LOST = 21  # read, but the file no longer holds its bytes
 
     @classmethod
     def of(cls, kind: FaultKind) -> Why:

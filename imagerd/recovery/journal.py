@@ -82,7 +82,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """`count` sectors from `lba` that were called READ, and that later evidence speaks against."""
+    """`count` sectors from `lba` that were called READ, and that later evidence speaks against.
+
+    With `why` LOST also what was PROVEN is to be read again: the file does not hold its bytes.
+    """
 
     lba: int
     count: int

@@ -48,6 +48,9 @@ def _goes_on(held: Attempt, record: Attempt) -> bool:
 def apply_doubt(sectors: SectorMap, doubt: Doubt) -> None:
     """What a doubt tells the map."""
     end = doubt.lba + doubt.count
+    if doubt.why is Why.LOST:
+        sectors.lose(doubt.lba, end)
+        return
     for run in list(sectors.ranges((SectorState.READ,), doubt.lba, end)):
         sectors.doubt(run.start, run.stop)
         sectors.errors.add(

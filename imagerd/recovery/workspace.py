@@ -32,6 +32,7 @@ from imagerd.base.errors import AlreadyThere, NotAvailable, WrongDisc
 from imagerd.base.files import AtomicFile, sync_folder
 from imagerd.disc.layout import Layout, SectorFormat
 from imagerd.disc.source import Bytes2D, SectorState
+from imagerd.recovery.evidence import Why
 from imagerd.recovery.job import Job, load_job, save_job
 from imagerd.recovery.journal import (
     Attempt,
@@ -285,11 +286,20 @@ class Workspace:
         self.checkpoint()  # so that every session of work begins with a barrier of its own boot
 
     def _lose(self, recent: list[Attempt]) -> int:
-        """Take back what the journal promises and the file does not hold; returns how many."""
-        whole = self.map.start + self.image_size // self.stored.size
-        lost = self.map.lose(min(whole, self.map.end), self.map.end)
-        gone = list(lost_since(recent, self, is_cd=self.layout.is_cd))
-        return lost + sum(self.map.lose(part.start, part.stop) for part in gone)
+        """Take back what the journal promises and the file does not hold; returns how many.
+
+        The journal is told, or the next opening would believe it again.
+        """
+        whole = min(self.map.start + self.image_size // self.stored.size, self.map.end)
+        gone = [range(whole, self.map.end)]
+        gone += lost_since(recent, self, is_cd=self.layout.is_cd)
+        total = 0
+        for part in gone:
+            lost = self.map.lose(part.start, part.stop)
+            if lost:
+                self._log.append(Doubt(part.start, len(part), time.time(), Why.LOST))
+            total += lost
+        return total
 
     def _open_files(self, flags: int) -> None:
         for name in ("sectors.bin", "sub.bin"):

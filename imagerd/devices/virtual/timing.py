@@ -12,6 +12,8 @@ from imagerd.devices.virtual.faults import Approach
 from imagerd.devices.virtual.state import DriveState
 from imagerd.disc.spiral import SPIRALS
 
+_FASTEST_TURN = 0.005  # seconds: 12,000 turns a minute, more than which discs do not stand
+
 
 def pass_by(drive: DriveState, disc: Disc, lba: int, count: int) -> float:
     """Seconds in which `count` sectors from `lba` on pass by the head."""
@@ -29,7 +31,7 @@ def speed_at(drive: DriveState, disc: Disc, lba: int) -> float:
 def turn(drive: DriveState, disc: Disc, lba: int) -> float:
     """Seconds until a sector comes by again."""
     sectors = SPIRALS[disc.layout.medium].sectors_per_turn(lba)
-    return sectors * disc.size / (speed_at(drive, disc, lba) * 1000)
+    return max(sectors * disc.size / (speed_at(drive, disc, lba) * 1000), _FASTEST_TURN)
 
 
 def travel(drive: DriveState, disc: Disc, lba: int) -> float:
