@@ -167,8 +167,9 @@ def _must_read(drive: ScriptedDrive, lba: int) -> bool:
         return True
     seldom = spot.kind in (FaultKind.TIMEOUT, FaultKind.REFUSED)
     track = drive.layout.track_at(lba)
-    # Eight rounds without gain are the end; audio must come twice.
-    visits = 6 if track is not None and track.is_data else 4
+    # Eight rounds without gain are the end; audio must come twice; what is always the same is
+    # visited seldom.
+    visits = 5 if track is not None and track.is_data else 4
     if spot.spoils:
         return spot.heals is not None and spot.heals <= visits
     if spot.heals is not None:

@@ -17,6 +17,7 @@ from imagerd.recovery.budget import Budget
 from imagerd.recovery.engine import recover
 from imagerd.recovery.journal import Attempt
 from imagerd.recovery.workspace import Workspace
+from tests.sources import data, memory_disc
 from tests.strategies_recovery import (
     FastClock,
     ScriptedDrive,
