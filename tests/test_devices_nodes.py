@@ -6,11 +6,13 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from imagerd.base.errors import BadInput, DriveLost, ImagerdError, NotAvailable
+from imagerd.devices import drives
 from imagerd.devices.drives import DriveNode, Sysfs, limit_of, list_drives
 from imagerd.devices.holders import holders, mounted_at, refusal
 from imagerd.devices.sgio import SgIoHeader, SgTransport, _open
@@ -214,3 +216,22 @@ class TestAddresses:
 
         monkeypatch.setattr(client, "SocketTransport", lambda path: path)
         assert str(open_transport("virtual:/run/x y.sock")) == "/run/x y.sock"
+
+
+def test_a_drive_that_goes_while_it_is_looked_at_is_no_error(tmp_path: Path) -> None:
+    folder, ends = tmp_path / "block", threading.Event()
+
+    def come_and_go() -> None:
+        while not ends.is_set():
+            (folder / "sr0").mkdir(parents=True)
+            (folder / "sr0").rmdir()
+            folder.rmdir()
+
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        found = {drives._child(folder, "sr") for _ in range(20_000)}
+    finally:
+        ends.set()
+        other.join()
+    assert found <= {None, "sr0"}

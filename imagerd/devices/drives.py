@@ -115,10 +115,11 @@ def _sorted(folder: Path, pattern: str) -> list[Path]:
 
 
 def _child(folder: Path, prefix: str) -> str | None:
-    """The one entry of a sysfs folder such as device/block."""
-    if not folder.is_dir():
+    """The one entry of a sysfs folder such as device/block; None if it is gone, or just goes."""
+    try:
+        names = sorted(p.name for p in folder.iterdir() if p.name.startswith(prefix))
+    except OSError:
         return None
-    names = sorted(p.name for p in folder.iterdir() if p.name.startswith(prefix))
     return names[0] if names else None
 
 
