@@ -103,7 +103,7 @@ def test_a_sound_disc_is_read_once_in_large_commands(folder: Path, disc: str) ->
         assert proven == {"data": 400, "mixed": 500, "dvd": 0}[disc]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     disc=st.sampled_from(list(DISCS)),
     features=st.tuples(st.booleans(), st.booleans(), st.booleans()),
