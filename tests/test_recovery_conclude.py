@@ -110,6 +110,16 @@ def test_what_no_reading_has_whole_is_put_together() -> None:
     assert np.array_equal(found.data, MODE1)
 
 
+@pytest.mark.parametrize("place", range(12, 16))
+@pytest.mark.parametrize("bit", range(8))
+def test_a_wrong_header_of_mode_2_which_nothing_covers_is_not_taken(place: int, bit: int) -> None:
+    row = XA.copy()
+    row[place] ^= 1 << bit
+    seen = Observation(LBA, 1000.0, 0.01, 0, 100, digest_of(row), None, True, True)
+    found = conclude([Witness(row, None, seen)], LBA, Kind.MODE2, c2_trusted=True)
+    assert found is None or np.array_equal(found.data, XA)
+
+
 def test_one_clean_reading_of_audio_proves_nothing() -> None:
     rng = np.random.default_rng(1)
     none = np.zeros(0, np.uint8)

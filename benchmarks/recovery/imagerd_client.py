@@ -31,11 +31,12 @@ def by(budget: Budget) -> Client:
             monotonic=lambda: bench.seconds, unix=time.time, sleep=bench.virtual.clock.spend
         )
         with Workspace.create(folder, job) as work:
+            recovery = Recovery(drive, work, budget, clock=clock)
             try:
-                for _ in Recovery(drive, work, budget, clock=clock).run():
+                for _ in recovery.run():
                     bench.claim(work.map.count(*GOOD))
             except OutOfTime:
-                pass
+                recovery.settle()
             bench.claim(work.map.count(*GOOD))
             good = np.isin(work.map.states(work.map.start, len(work.map)), GOOD)
             return Held(work.read_rows(work.map.start, len(work.map)), good)

@@ -24,8 +24,10 @@ from imagerd.recovery.readings import Observation
 from imagerd.sectors.combine import vote
 from imagerd.sectors.correct import correct
 from imagerd.sectors.decoder import Mask, erasable
+from imagerd.sectors.geometry import MODE
 from imagerd.sectors.verify import check_data
 
+_MODE2 = 2
 _AGREE = 2  # independent readings that must say the same
 _DESPITE_C2 = 3  # of bytes that all of them flag, or that some do
 _HALF = 2  # a byte counts only if at least every second reading leaves it unflagged
@@ -91,8 +93,7 @@ def _data(witnesses: Sequence[Witness], lba: int, *, mode2: bool) -> Conclusion 
     distinct = sorted(_distinct(witnesses), key=_flags)
     rows: Bytes2D = np.stack([witness.data for witness in distinct])
     for row in rows:
-        found = check_data(row[np.newaxis], lba)
-        if found.proven[0] and not found.parity_wrong[0]:
+        if _whole(row, lba):
             return Conclusion(SectorState.PROVEN, row, composed=False)
     flagged = [
         w.flagged if w.flagged is not None else np.zeros(len(w.data), np.bool_) for w in distinct
@@ -104,10 +105,17 @@ def _data(witnesses: Sequence[Witness], lba: int, *, mode2: bool) -> Conclusion 
         if mended is None:
             continue
         data = np.frombuffer(mended.data, np.uint8)
-        found = check_data(data[np.newaxis], lba)
-        if found.proven[0] and not found.parity_wrong[0]:
+        if _whole(data, lba):
             return Conclusion(SectorState.PROVEN, data, composed=True)
     return None
+
+
+def _whole(row: Row, lba: int) -> bool:
+    """Whether all of a sector is right: EDC, P, Q, address, and the mode byte, of which EDC and
+    parity of mode 2 know nothing and whose upper bits only link blocks use.
+    """
+    found = check_data(row[np.newaxis], lba)
+    return bool(found.proven[0] and not found.parity_wrong[0] and row[MODE] <= _MODE2)
 
 
 def _erasures(doubtful: Mask, c2: Mask | None) -> Iterator[Mask]:

@@ -151,7 +151,7 @@ class Recovery:
                 self._effort.drive.restore()
             raise
         if end is not End.STOPPED:
-            doubt_unconfirmed(self._effort)
+            self.settle()
         self._effort.drive.restore()
         self._effort.checkpoint()
         return RecoveryResult(
@@ -161,6 +161,10 @@ class Recovery:
             self._effort.commands,
             self._effort.damage_seconds,
         )
+
+    def settle(self) -> None:
+        """Doubt audio that was read once where that is not enough: before an image is made."""
+        doubt_unconfirmed(self._effort)
 
     def _passes(self) -> Generator[Progress, None, End]:
         effort = self._effort

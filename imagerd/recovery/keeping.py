@@ -26,7 +26,10 @@ from imagerd.recovery.readings import Observation, digest_of
 from imagerd.recovery.sectormap import BAD
 from imagerd.recovery.trust import C2Trust
 from imagerd.recovery.workspace import Workspace
+from imagerd.sectors.geometry import MODE
 from imagerd.sectors.verify import check_data
+
+MODE2 = 2  # the greatest mode byte of a sector that is no link block
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,11 +226,15 @@ class Keeper:
 
 
 def _require_parity(verdict: Verdict, lba: int) -> None:
-    """What came uncorrected must be right as a whole: the EDC leaves out the parity itself."""
+    """What came uncorrected must be right as a whole: the EDC leaves out the parity itself.
+
+    In mode 2 both leave out the header, of whose mode byte three bits are free to be wrong.
+    """
     proven = np.flatnonzero(verdict.states == SectorState.PROVEN)
     if not len(proven):
         return
-    wrong = proven[check_data(verdict.data[proven]).parity_wrong]
+    rows = verdict.data[proven]
+    wrong = proven[check_data(rows).parity_wrong | (rows[:, MODE] > MODE2)]
     verdict.states[wrong] = SectorState.SUSPECT
     verdict.why[wrong] = Why.EDC
 
