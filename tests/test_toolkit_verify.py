@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from imagerd.base.errors import BadInput
 from imagerd.base.progress import Progress, run
 from imagerd.disc.layout import SectorFormat, TrackMode
+from imagerd.disc.ranges import Extent
 from imagerd.disc.source import SectorSource
 from imagerd.formats import open_image
 from imagerd.toolkit.checksums import (
@@ -25,7 +26,6 @@ from imagerd.toolkit.checksums import (
     read_checksum_file,
 )
 from imagerd.toolkit.prove import SectorsVerdict, TrackVerdict, prove, reopener
-from imagerd.toolkit.ranges import Extent
 from imagerd.toolkit.verify import VerifyResult, verify, verify_files
 from tests.sources import MemorySource, audio, data, memory_blocks, memory_disc
 from tests.toolkit_images import volume, write_cue, write_iso

@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.recovery.bench import Bench, Client, Held, OutOfTime
 from imagerd.devices.drive import OpticalDrive
 from imagerd.devices.reading import ReadRequest
+from imagerd.disc.ranges import from_mask
 from imagerd.disc.source import Bytes2D, FaultKind
 from imagerd.sectors.scramble import scramble
 from imagerd.sectors.verify import check_data
@@ -59,9 +60,7 @@ class _Blocks:
 
     def runs(self, state: str) -> list[range]:
         """Stretches of one state."""
-        mask = np.concatenate(([False], self.state == ord(state), [False]))
-        edges = np.flatnonzero(np.diff(mask)).tolist()
-        return [range(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+        return from_mask(0, self.state == ord(state))
 
 
 def _to_the_end(work: Callable[[], None]) -> None:

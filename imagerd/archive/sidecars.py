@@ -18,18 +18,16 @@ from imagerd.base.digests import Digests, Hasher, digest_bytes
 from imagerd.base.files import AtomicFile, write_text_atomically
 from imagerd.disc.layout import Layout
 from imagerd.disc.source import Bytes2D
-from imagerd.filesystems.filetable import FileTable
 from imagerd.formats.sbi import build_sbi
 from imagerd.formats.written import WrittenFile, WrittenImage
 from imagerd.recovery.mapfile import image_blocks, write_mapfile
 from imagerd.recovery.oddq import BadQ
-from imagerd.recovery.picture.page import FilesHit, no_files, page
+from imagerd.recovery.picture.page import page
 from imagerd.recovery.protection.recognise import facts_of, recognise
 from imagerd.recovery.report import build_report, write_report
-from imagerd.recovery.sectormap import NOT_GOOD, SectorMap
+from imagerd.recovery.sectormap import SectorMap
 from imagerd.recovery.structure import made_wrong_in, repaired_sub, structure_of
 from imagerd.recovery.subq import Refined
-from imagerd.recovery.worksource import WorkSource
 from imagerd.recovery.workspace import Workspace
 from imagerd.sectors.subchannel import deinterleave
 
@@ -66,7 +64,7 @@ def write_sidecars(
         files=written.files,
     )
     write_report(report, told)
-    write_text_atomically(html, page(told, sectors, refined.layout, _files_hit(work, refined)))
+    write_text_atomically(html, page(told, sectors, refined.layout, facts.files.hit))
     files = [_digested(file) for file in (map_file, report, html)]
     if bad_q:
         files.append(_write_sbi(main.with_suffix(".sbi"), bad_q))
@@ -76,13 +74,6 @@ def write_sidecars(
             read = repaired_sub(work, bad_q)
             files.append(_write_sub(read, work.layout, main.with_suffix(".repaired.sub")))
     return (*files, _write_checksums(main.with_suffix(".sha256"), (*written.files, *files)))
-
-
-def _files_hit(work: Workspace, refined: Refined) -> FilesHit:
-    """Who loses by bad sectors; a disc that has none need not be walked."""
-    if not work.map.count(*NOT_GOOD):
-        return no_files
-    return FileTable.of(WorkSource(work, refined.layout)).hit
 
 
 def _held(layout: Layout, written: WrittenImage) -> tuple[range, ...]:

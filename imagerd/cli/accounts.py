@@ -110,8 +110,8 @@ def _ask(catalog: Catalog, image: Image, paths: Iterable[Path]) -> Account | Non
 
 def account_of(image: Image, known: Known, errors: Sequence[ErrorRange]) -> Account:
     """The account of `image` by what the catalog has of it."""
+    from imagerd.disc.ranges import Extent
     from imagerd.toolkit.account import Account, Origin
-    from imagerd.toolkit.ranges import Extent
 
     shift = shift_of(image, known)
     by_state: dict[str, list[range]] = {}

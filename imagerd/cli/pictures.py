@@ -96,17 +96,16 @@ def files_hit(place: Place, report: Report) -> FilesHit:
     if path is None or not report.bad:
         return no_files
     from imagerd.cli.accounts import Accounts
-    from imagerd.filesystems.filetable import FileTable
     from imagerd.formats import open_image
     from imagerd.recovery.reported import layout_of
     from imagerd.toolkit.account import accounted
-    from imagerd.toolkit.filehits import Shifted
+    from imagerd.toolkit.filehits import table_of
 
     try:
         with closing(open_image(path)) as image:
             source = accounted(image, Accounts(no_catalog=True).of(image)[0])
             shift = _shift(path, layout_of(report))
-            return FileTable.of(Shifted(source, shift) if shift else source).hit
+            return table_of(source, shift).hit
     except ImagerdError:  # an image that was changed or lost since
         return no_files
 

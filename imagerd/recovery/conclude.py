@@ -24,10 +24,8 @@ from imagerd.recovery.readings import Observation
 from imagerd.sectors.combine import vote
 from imagerd.sectors.correct import correct
 from imagerd.sectors.decoder import Mask, erasable
-from imagerd.sectors.geometry import MODE
-from imagerd.sectors.verify import check_data
+from imagerd.sectors.verify import whole
 
-_MODE2 = 2
 _AGREE = 2  # independent readings that must say the same
 _DESPITE_C2 = 3  # of bytes that all of them flag, or that some do
 _HALF = 2  # a byte counts only if at least every second reading leaves it unflagged
@@ -111,11 +109,7 @@ def _data(witnesses: Sequence[Witness], lba: int, *, mode2: bool) -> Conclusion 
 
 
 def _whole(row: Row, lba: int) -> bool:
-    """Whether all of a sector is right: EDC, P, Q, address, and the mode byte, of which EDC and
-    parity of mode 2 know nothing and whose upper bits only link blocks use.
-    """
-    found = check_data(row[np.newaxis], lba)
-    return bool(found.proven[0] and not found.parity_wrong[0] and row[MODE] <= _MODE2)
+    return bool(whole(row[np.newaxis], lba)[0])
 
 
 def _erasures(doubtful: Mask, c2: Mask | None) -> Iterator[Mask]:
@@ -135,9 +129,9 @@ def _erasures(doubtful: Mask, c2: Mask | None) -> Iterator[Mask]:
 
 def _audio(witnesses: Sequence[Witness], *, c2_trusted: bool) -> Conclusion | None:
     alone = [witness for witness in witnesses if witness.seen.independent]
-    whole = _agreeing(alone)
-    if whole is not None:
-        return Conclusion(SectorState.READ, whole, composed=False)
+    alike = _agreeing(alone)
+    if alike is not None:
+        return Conclusion(SectorState.READ, alike, composed=False)
     if not c2_trusted:
         return None
     return _by_bytes(alone)

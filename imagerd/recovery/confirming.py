@@ -29,14 +29,12 @@ class Confirm:
 
     def run(self, effort: Effort) -> Task[None]:
         """What is alike is confirmed; what differs becomes SUSPECT, with evidence of both."""
-        effort.unsure = _unsure(effort, everywhere=effort.keeper.trust.blind)
         yield from self._readings(effort)
         if effort.keeper.trust.blind:
-            effort.unsure = _unsure(effort, everywhere=True)
             yield from self._readings(effort)
 
     def _readings(self, effort: Effort) -> Task[None]:
-        for part in list(effort.unsure):
+        for part in _unsure(effort):
             for run in list(effort.map.ranges(_READ, part.start, part.stop)):
                 at = run.start
                 while at < run.stop:
@@ -47,14 +45,14 @@ class Confirm:
                     at += max(outcome.got, 1) if outcome.failed else count
 
 
-def _unsure(effort: Effort, *, everywhere: bool) -> RangeSet:
-    """Where one reading of audio is not enough."""
+def _unsure(effort: Effort) -> RangeSet:
+    """Where one reading of audio is not enough: near damage; of a blind drive everywhere."""
     near = RangeSet()
     if not effort.workspace.layout.is_cd:
         return near
     start, end = effort.map.start, effort.map.end
     damage: Iterator[range] = iter([range(start, end)])
-    if not everywhere:
+    if not effort.keeper.trust.blind:
         damage = effort.map.ranges(NOT_GOOD)
     for run in damage:
         near.add(range(max(run.start - _NEAR, start), min(run.stop + _NEAR, end)))
@@ -68,12 +66,11 @@ def _unsure(effort: Effort, *, everywhere: bool) -> RangeSet:
 
 def unconfirmed(effort: Effort) -> bool:
     """Whether anything was read once that must be read twice."""
-    unsure = _unsure(effort, everywhere=effort.keeper.trust.blind)
-    return any(effort.map.find(_READ, part.start, part.stop) for part in unsure)
+    return any(effort.map.find(_READ, part.start, part.stop) for part in _unsure(effort))
 
 
 def doubt_unconfirmed(effort: Effort) -> None:
     """At the end of a run: what one reading is not enough for, and has no more, is SUSPECT."""
-    for part in _unsure(effort, everywhere=effort.keeper.trust.blind):
+    for part in _unsure(effort):
         for run in list(effort.map.ranges(_READ, part.start, part.stop)):
             effort.workspace.doubt(Doubt(run.start, len(run), effort.clock.unix(), Why.UNCONFIRMED))

@@ -17,7 +17,6 @@ from imagerd.devices.reading import ReadRequest, ReadResult
 from imagerd.disc.layout import TrackMode
 from imagerd.disc.source import Fault, FaultKind
 from imagerd.recovery.budget import Budget, Clock, End, Halt
-from imagerd.recovery.geometry import Geometry
 from imagerd.recovery.keeping import How, Keeper
 from imagerd.recovery.reader import PLAINLY, Approach, Outcome, Reader
 from imagerd.recovery.scrambled import attempt_scrambled
@@ -57,7 +56,7 @@ class Effort:
         self.map = workspace.map
         self.keeper = Keeper(workspace, clock)
         self.judge = self.keeper.judge
-        self.geometry = Geometry(workspace.layout)
+        self.geometry = self.keeper.geometry
         self.drive = Settings(reader, workspace, self.geometry, self.judge)
         self.batch = max(reader.max_sectors(workspace.stored), 1)
         self.should_stop = should_stop
@@ -66,7 +65,6 @@ class Effort:
         self.commands = 0
         self.current = workspace.map.start
         self.in_vain = RangeSet()  # sectors that are bad on purpose
-        self.unsure = RangeSet()  # sectors that must be read a second time before they count
         self.gave_up = End.ATTEMPTS  # why the passes left what is bad
         self._wanted = Wanted(workspace.job.features.c2, workspace.job.features.sub)
         self._generation = reader.media_generation
@@ -220,10 +218,10 @@ class Effort:
         self._previous = lba + count - 1
         took = self.clock.monotonic() - began
         gained = self.map.count(*GOOD) - good_before
-        self._account(lba + count, gained, took, result)
-        return Outcome(
-            got, gained, result.fault, max(result.seconds, 0.0), max(took, result.seconds), cached
-        )
+        # A simulated drive tells the time that it would have taken: the longer one counts.
+        cost = max(took, result.seconds)
+        self._account(lba + count, gained, took, cost, failed=result.fault is not None)
+        return Outcome(got, gained, result.fault, max(result.seconds, 0.0), cost, cached)
 
     def _came_from_cache(self, lba: int, result: ReadResult) -> bool:
         """Whether it came too soon to have been read from the disc."""
@@ -314,9 +312,8 @@ class Effort:
         if self._bus_errors >= _DEAF:
             raise DriveLost("The bus to the drive fails again and again; check cable and power.")
 
-    def _account(self, end: int, gained: int, took: float, result: ReadResult) -> None:
+    def _account(self, end: int, gained: int, took: float, cost: float, *, failed: bool) -> None:
         self.current = end
         self._recent.append((took, gained))
-        if self.on_damage or result.fault is not None:
-            # A simulated drive tells the time that it would have taken: the longer one counts.
-            self.damage_seconds += max(took, result.seconds)
+        if self.on_damage or failed:
+            self.damage_seconds += cost

@@ -18,7 +18,6 @@ from imagerd import __version__
 from imagerd.base.errors import ImagerdError
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.source import SectorState
-from imagerd.recovery import borders
 from imagerd.recovery.budget import Budget, Clock, End, Halt
 from imagerd.recovery.confirming import Confirm, doubt_unconfirmed, unconfirmed
 from imagerd.recovery.effort import Effort
@@ -26,7 +25,8 @@ from imagerd.recovery.job import DriveRecord
 from imagerd.recovery.journal import Note
 from imagerd.recovery.passes import Delimit, FirstPass, Pass, Scrape, Sweep, Trim
 from imagerd.recovery.protection.facts import Channel
-from imagerd.recovery.protection.recognise import expected, recognise_in
+from imagerd.recovery.protection.recognise import recognise_in
+from imagerd.recovery.purpose import bad_on_purpose
 from imagerd.recovery.reader import Reader
 from imagerd.recovery.repair import Repair
 from imagerd.recovery.rounds import Retry
@@ -176,9 +176,7 @@ class Recovery:
             effort.on_damage = step.on_damage
             if isinstance(step, Stream | Retry | Repair):
                 findings = recognise_in(self._workspace)
-                effort.in_vain = expected(findings)
-                for part in borders.expected(self._workspace):
-                    effort.in_vain.add(part)
+                effort.in_vain = bad_on_purpose(self._workspace, findings)
                 if isinstance(step, Stream) and any(
                     found.channel is Channel.SECTORS for found in findings
                 ):

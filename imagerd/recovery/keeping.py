@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from imagerd.devices.reading import ReadResult
 from imagerd.disc.layout import TrackMode
+from imagerd.disc.ranges import from_mask
 from imagerd.disc.source import FaultKind, Sectors, SectorState
 from imagerd.recovery.budget import Clock
 from imagerd.recovery.conclude import Kind, Witness, conclude
@@ -26,10 +27,7 @@ from imagerd.recovery.readings import Observation, digest_of
 from imagerd.recovery.sectormap import BAD
 from imagerd.recovery.trust import C2Trust
 from imagerd.recovery.workspace import Workspace
-from imagerd.sectors.geometry import MODE
-from imagerd.sectors.verify import check_data
-
-MODE2 = 2  # the greatest mode byte of a sector that is no link block
+from imagerd.sectors.verify import whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class Keeper:
     def __init__(self, workspace: Workspace, clock: Clock) -> None:
         self.workspace, self._clock = workspace, clock
         self.judge = Judge(workspace.layout)
-        self._block = Geometry(workspace.layout).spiral.block
+        self.geometry = Geometry(workspace.layout)
         self.trust = C2Trust(known=workspace.job.features.c2)
         self._learn_trust()
 
@@ -59,7 +57,7 @@ class Keeper:
         assert block is not None
         verdict = self.judge.judge(block, as_audio=how.approach.as_audio)
         if how.approach.raw:
-            _require_parity(verdict, block.lba)
+            _require_all(verdict, block.lba)
         self._hold_back(verdict, block)
         attempt = Attempt(
             block.lba,
@@ -108,8 +106,8 @@ class Keeper:
         here = self.judge.judge(block).why != Why.ADDRESS
         alike = (kept == block.data).all(axis=1) & (states == SectorState.READ) & here
         clean = np.ones(len(block), np.bool_) if block.c2 is None else ~block.c2.any(axis=1)
-        for run in _runs(alike & clean):
-            self._confirmed(block.lba + run.start, len(run), result)
+        for run in from_mask(block.lba, alike & clean):
+            self._confirmed(run.start, len(run), result)
         other = ~(alike & clean) & here
         for row in np.flatnonzero(other).tolist():
             self._dispute(block, row, kept[row], result, how)
@@ -150,9 +148,9 @@ class Keeper:
 
     def _alone(self, lba: int, asked: int) -> Flags:
         """Whether a command blames none but its sector, or its ECC block."""
-        block = self._block
-        whole = block > 1 and lba % block == 0 and asked <= block
-        return Flags.ALONE if asked == 1 or whole else Flags.NONE
+        block = self.geometry.spiral.block
+        a_block = block > 1 and lba % block == 0 and asked <= block
+        return Flags.ALONE if asked == 1 or a_block else Flags.NONE
 
     # -- inside ----------------------------------------------------------------------------
 
@@ -160,7 +158,6 @@ class Keeper:
         runs = ((count, SectorState.READ),)
         flags = Flags.CONFIRMED
         attempt = Attempt(lba, count, runs, self._clock.unix(), result.seconds, flags=flags)
-        self.trust.agreed(count)
         self.workspace.commit(attempt, None)
 
     def _dispute(self, block: Sectors, row: int, kept: Row, result: ReadResult, how: How) -> None:
@@ -225,16 +222,9 @@ class Keeper:
                     self.trust.compare(reading, readings[:number])
 
 
-def _require_parity(verdict: Verdict, lba: int) -> None:
-    """What came uncorrected must be right as a whole: the EDC leaves out the parity itself.
-
-    In mode 2 both leave out the header, of whose mode byte three bits are free to be wrong.
-    """
-    proven = np.flatnonzero(verdict.states == SectorState.PROVEN)
-    if not len(proven):
-        return
-    rows = verdict.data[proven]
-    wrong = proven[check_data(rows).parity_wrong | (rows[:, MODE] > MODE2)]
+def _require_all(verdict: Verdict, lba: int) -> None:
+    """What came uncorrected must be right as a whole: the EDC leaves out the parity itself."""
+    wrong = (verdict.states == SectorState.PROVEN) & ~whole(verdict.data, lba)
     verdict.states[wrong] = SectorState.SUSPECT
     verdict.why[wrong] = Why.EDC
 
@@ -248,8 +238,3 @@ def runs_of(verdict: Verdict) -> Runs:
         (int(end - start), SectorState(int(states[start])))
         for start, end in zip(starts, edges, strict=True)
     )
-
-
-def _runs(mask: npt.NDArray[np.bool_]) -> list[range]:
-    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False)).tolist()
-    return [range(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True)]

@@ -20,8 +20,6 @@ from imagerd.recovery.engine import PassNote
 from imagerd.recovery.history import History
 from imagerd.recovery.job import Job, load_job
 from imagerd.recovery.journal import (
-    Attempt,
-    Doubt,
     Follower,
     Note,
     Record,
@@ -29,7 +27,7 @@ from imagerd.recovery.journal import (
     measure,
     replay,
 )
-from imagerd.recovery.replaying import apply, apply_doubt, joined
+from imagerd.recovery.replaying import joined, replayed
 from imagerd.recovery.sectormap import SectorMap
 
 
@@ -145,12 +143,7 @@ class Look:
         came = False
         for record in joined(_told(records, self.history)):
             came = True
-            if isinstance(record, Attempt):
-                apply(self.map, record)
-            elif isinstance(record, Doubt):
-                apply_doubt(self.map, record)
-            elif isinstance(record, Note):
-                self.notes.append(record)
+            replayed(self.map, self.notes, record)
         return came
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.source import SectorState
-from imagerd.recovery import borders
 from imagerd.recovery.engine import SYSTEM_CLOCK
 from imagerd.recovery.keeping import Keeper
-from imagerd.recovery.protection.recognise import expected, recognise_in
+from imagerd.recovery.protection.recognise import recognise_in
+from imagerd.recovery.purpose import bad_on_purpose
+from imagerd.recovery.sectormap import NOT_GOOD
 from imagerd.recovery.workspace import Workspace
 
 
@@ -26,9 +27,7 @@ class Recomputed:
 def recompute(work: Workspace) -> Task[Recomputed]:
     """Reads nothing from a drive. What is bad on purpose stays as it is."""
     keeper = Keeper(work, SYSTEM_CLOCK)
-    in_vain = expected(recognise_in(work))
-    for part in borders.expected(work):
-        in_vain.add(part)
+    in_vain = bad_on_purpose(work, recognise_in(work))
     lbas = [
         lba
         for lba in work.evidence.sectors()
@@ -39,5 +38,4 @@ def recompute(work: Workspace) -> Task[Recomputed]:
         gained += keeper.reconsider(lba)
         yield Progress(number, len(lbas), "sectors", "recomputing")
     work.checkpoint()
-    bad = len(work.map) - work.map.count(SectorState.READ, SectorState.PROVEN)
-    return Recomputed(len(lbas), gained, bad)
+    return Recomputed(len(lbas), gained, work.map.count(*NOT_GOOD))

@@ -9,7 +9,7 @@ import numpy as np
 
 from imagerd.disc.source import SectorState, States
 from imagerd.recovery.evidence import ErrorRange, Why
-from imagerd.recovery.journal import Attempt, Doubt, Flags, Record
+from imagerd.recovery.journal import Attempt, Doubt, Flags, Note, Record
 from imagerd.recovery.sectormap import BAD, SectorMap
 
 
@@ -43,6 +43,16 @@ def _goes_on(held: Attempt, record: Attempt) -> bool:
         and held.runs[0][1] == record.runs[0][1] > SectorState.SUSPECT
         and held.flags == record.flags == Flags.NONE
     )
+
+
+def replayed(sectors: SectorMap, notes: list[Note], record: Record) -> None:
+    """Take a record of the journal into the map, or among the notes."""
+    if isinstance(record, Attempt):
+        apply(sectors, record)
+    elif isinstance(record, Doubt):
+        apply_doubt(sectors, record)
+    elif isinstance(record, Note):
+        notes.append(record)
 
 
 def apply_doubt(sectors: SectorMap, doubt: Doubt) -> None:

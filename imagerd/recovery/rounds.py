@@ -125,7 +125,7 @@ def _data_is_bad(effort: Effort) -> bool:
 def _visits(effort: Effort, number: int, tried: Counter[int]) -> Iterator[int]:
     """One LBA of each unit that is bad, every eighth first, then the next to these, and so on."""
     units = dict.fromkeys(
-        effort.unit(lba)[0] if effort.geometry.spiral.block > 1 else lba
+        effort.unit(lba)[0]
         for run in effort.map.ranges(BAD)
         for lba in run
         if lba not in effort.in_vain and _worth_a_visit(effort, lba, number, tried)

@@ -17,11 +17,12 @@ from imagerd.devices.reading import ReadRequest, ReadResult
 from imagerd.disc.layout import SectorFormat
 from imagerd.disc.source import Bytes2D, Fault, Sectors
 from imagerd.recovery.reader import Reader
+from imagerd.recovery.writeoffset import agreed, sync_offsets
 from imagerd.sectors.geometry import RAW, SYNC_ROW, lba_msf
+from imagerd.sectors.offset import SAMPLE
 from imagerd.sectors.scramble import scramble
 
 _AROUND = 2  # sectors before and after the one that is looked for: offsets are below 1200 samples
-_HEADER = 12
 _C2 = 294
 
 
@@ -42,25 +43,22 @@ class Shift:
         return self.bytes % RAW
 
 
-def find_shift(reader: Reader, lba: int, truth: Bytes2D) -> Shift | None:
-    """The shift, by reading around the good data sector `lba`, whose bytes are `truth` (1, 2352).
+def find_shift(reader: Reader, lba: int) -> Shift | None:
+    """The shift, by the syncs that are read around the good data sector `lba`.
 
     None if the drive gives no stream there, or one that is not scrambled.
     """
     around = range(lba - _AROUND, lba + _AROUND + 1)
     step = min(len(around), reader.max_sectors(SectorFormat.RAW))
-    stream = b""
+    rows: list[Bytes2D] = []
     for at in around[::step]:
         count = min(step, around.stop - at)
         block = reader.attempt(ReadRequest(at, count, as_audio=True)).sectors
         if block is None or len(block) < count:
             return None
-        stream += block.data.tobytes()
-    scrambled = scramble(truth)[0].tobytes()
-    at = stream.find(scrambled[: _HEADER + 4])
-    if at < 0 or stream[at : at + 256] != scrambled[: len(stream[at : at + 256])]:
-        return None
-    return Shift(at - _AROUND * RAW)
+        rows.append(block.data.copy())
+    told = agreed(list(sync_offsets(np.concatenate(rows), around.start)))
+    return None if told is None else Shift(told.combined * SAMPLE)
 
 
 def attempt_scrambled(reader: Reader, request: ReadRequest, shift: Shift) -> ReadResult:

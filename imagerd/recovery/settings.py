@@ -77,7 +77,7 @@ class Settings:
         ]
         for lba in spots[:: max(len(spots) // _SPOTS, 1)][:_SPOTS]:
             self._shift_sought = True
-            self.shift = find_shift(self._reader, lba, self._work.read_rows(lba, 1))
+            self.shift = find_shift(self._reader, lba)
             if self.shift is not None:
                 return
 

@@ -21,13 +21,8 @@ class C2Trust:
 
     def __init__(self, *, known: bool) -> None:
         self.known = known
-        self.confirmed = 0  # sectors that were read twice alike
         self.differing = 0  # bytes in which two readings differ
         self.missed = 0  # of these, flagged in neither
-
-    def agreed(self, sectors: int) -> None:
-        """So many sectors came alike a second time."""
-        self.confirmed += sectors
 
     def compare(self, reading: Reading, others: Iterable[Reading]) -> None:
         """Learn from a reading and earlier ones of the same sector."""

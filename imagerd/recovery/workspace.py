@@ -31,6 +31,7 @@ import numpy as np
 from imagerd.base.errors import AlreadyThere, NotAvailable, WrongDisc
 from imagerd.base.files import AtomicFile, sync_folder
 from imagerd.disc.layout import Layout, SectorFormat
+from imagerd.disc.ranges import from_mask
 from imagerd.disc.source import Bytes2D, SectorState
 from imagerd.recovery.evidence import Why
 from imagerd.recovery.job import Job, load_job, save_job
@@ -46,7 +47,7 @@ from imagerd.recovery.journal import (
 from imagerd.recovery.reader import Reading
 from imagerd.recovery.readings import EvidenceStore, Observation
 from imagerd.recovery.recheck import lost_since
-from imagerd.recovery.replaying import apply, apply_doubt, joined, states_of
+from imagerd.recovery.replaying import apply, apply_doubt, joined, replayed, states_of
 from imagerd.recovery.sectormap import SectorMap
 
 SUB_SIZE = 96
@@ -272,14 +273,10 @@ class Workspace:
         self._journal = Journal.open(path, self.job.fingerprint, self._boot)
         recent: list[Attempt] = []  # since the last barrier
         for record in joined(replay(path, self.job.fingerprint, self._journal.size)):
+            replayed(self.map, self.notes, record)
             if isinstance(record, Attempt):
-                apply(self.map, record)
                 recent.append(record)
-            elif isinstance(record, Doubt):
-                apply_doubt(self.map, record)
-            elif isinstance(record, Note):
-                self.notes.append(record)
-            else:
+            elif isinstance(record, Barrier):
                 recent.clear()
         if lost := self._lose(recent):
             self.note(Note("lost", msgspec.json.encode({"time": time.time(), "sectors": lost})))
@@ -310,10 +307,7 @@ class Workspace:
         """Rows, as ranges, that `attempt` raises to a state with bytes."""
         new = states_of(attempt)[:count]
         mask = (new > self.map.states(attempt.lba, count)) & (new >= SectorState.SUSPECT)
-        if mask.all():
-            return [range(count)]
-        edges = np.flatnonzero(np.diff(mask, prepend=False, append=False)).tolist()
-        return [range(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+        return [range(count)] if mask.all() else from_mask(0, mask)
 
     def _write_rows(self, lba: int, rows: Bytes2D, which: list[range], fd: int, size: int) -> None:
         for part in which:

@@ -121,6 +121,17 @@ def check_data(raw: Bytes2D, lba: int | None = None, *, parity: bool = True) -> 
     return _check(as_raw(raw), lba, parity, data=True)
 
 
+def whole(raw: Bytes2D, lba: int) -> Flags:
+    """(n,): data sectors of which every byte is right: EDC, P and Q, address, and the mode byte.
+
+    Of the header of mode 2 neither EDC nor parity knows anything; the upper bits of the mode byte
+    are for the link blocks of packet writing, which then do not count.
+    """
+    found = check_data(raw, lba)
+    right: Flags = found.proven & ~found.parity_wrong & (raw[:, MODE] <= _MODE_BITS)
+    return right
+
+
 def regenerable(raw: Bytes2D, lba: int) -> Flags:
     """(n,): mode 1 sectors that `to_raw` makes, bit for bit, of their user data and address.
 

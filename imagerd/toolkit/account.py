@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from imagerd.disc.layout import Layout
+from imagerd.disc.ranges import NOWHERE, Extent, from_mask
 from imagerd.disc.source import Bytes2D, Fault, FaultKind, Sectors, SectorSource, SectorState
 from imagerd.formats.written import MARKER
-from imagerd.toolkit.ranges import NOWHERE, Extent, from_mask
 
 _SHORTEST = 2048  # bytes of the shortest stored form; behind, there may be subchannel
 

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from imagerd.disc.layout import Layout, SectorFormat, Track, TrackMode
+from imagerd.disc.ranges import Extent, from_mask
 from imagerd.disc.source import Bytes2D, Sectors, SectorSource, SectorState
 from imagerd.sectors import convert
 from imagerd.sectors.verify import EdcState, SectorKind, classify, edc_check
-from imagerd.toolkit.ranges import Extent, from_mask
 from imagerd.toolkit.verdicts import is_provable
 
 _RAW = 2352

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import Layout, SectorFormat, Track, TrackMode
+from imagerd.disc.ranges import Extent, from_mask, pieces, without
 from imagerd.disc.source import Bytes2D, Sectors, SectorSource, SectorState
 from imagerd.toolkit.differences import Differences, layout_differences
-from imagerd.toolkit.ranges import Extent, from_mask, pieces, without
 
 _BATCH = 512
 _REPORT_EVERY = 4096

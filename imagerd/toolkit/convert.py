@@ -9,10 +9,10 @@ from pathlib import Path
 from imagerd.base.files import refuse_existing
 from imagerd.base.progress import Task
 from imagerd.disc.layout import Layout, SectorFormat
+from imagerd.disc.ranges import Extent, from_mask
 from imagerd.disc.source import Sectors, SectorSource, SectorState
 from imagerd.formats import WriteOptions, WrittenFile, WrittenImage, write_image
 from imagerd.toolkit.beside import Piece, map_beside, map_name
-from imagerd.toolkit.ranges import Extent, from_mask
 
 # Containers whose writer takes the sectors apart, and so checks them at hardly any cost.
 _CHECKING = frozenset({".iso"})

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from imagerd.disc.layout import Layout
+from imagerd.disc.ranges import join
 from imagerd.disc.source import Sectors, SectorSource
 from imagerd.filesystems.filetable import FileTable
 from imagerd.filesystems.gathering import Entry
-from imagerd.toolkit.ranges import join
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,16 @@ class FileHits:
     problems: tuple[str, ...]
 
 
+def table_of(source: SectorSource, shift: int) -> FileTable:
+    """The files of a source whose LBA 0 is `shift` on the disc."""
+    return FileTable.of(Shifted(source, shift) if shift else source)
+
+
 def file_hits(source: SectorSource, bad: Sequence[range], *, shift: int = 0) -> FileHits:
     """What `bad` ranges hit. `shift`: the disc's address of the source's LBA 0; `bad` are the
     disc's, and so are the addresses in an .iso of a later track.
     """
-    table = FileTable.of(Shifted(source, shift) if shift else source)
+    table = table_of(source, shift)
     return FileHits(tuple(map(table.hit, bad)), tuple(_files(table, bad)), table.problems)
 
 

@@ -18,8 +18,8 @@ from imagerd.base.digests import Digests, Hasher
 from imagerd.base.errors import NotAvailable
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import SectorFormat, Track
+from imagerd.disc.ranges import Extent, from_mask
 from imagerd.disc.source import SectorSource, SectorState
-from imagerd.toolkit.ranges import Extent, from_mask
 
 _BATCH = 1024
 _BLOCK = 1 << 20

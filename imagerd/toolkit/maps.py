@@ -8,6 +8,7 @@ from pathlib import Path
 
 from imagerd.base.errors import BadInput
 from imagerd.disc.layout import Layout
+from imagerd.disc.ranges import Extent, join
 from imagerd.disc.source import SectorState
 from imagerd.formats.image import Image
 from imagerd.recovery.mapfile import (
@@ -20,7 +21,6 @@ from imagerd.recovery.mapfile import (
 from imagerd.recovery.sectormap import SectorMap
 from imagerd.toolkit.account import Account, Origin
 from imagerd.toolkit.beside import Piece, map_name
-from imagerd.toolkit.ranges import Extent, join
 
 _UNFINISHED = frozenset(Status) - {Status.FINISHED}
 

@@ -21,11 +21,11 @@ import numpy.typing as npt
 from imagerd.base.errors import BadInput
 from imagerd.base.progress import Task
 from imagerd.disc.layout import Layout, SectorFormat, Track, TrackMode
+from imagerd.disc.ranges import Extent, from_mask
 from imagerd.disc.source import Bytes2D, Fault, FaultKind, Sectors, SectorSource, SectorState
 from imagerd.sectors.blocks import read_all
 from imagerd.sectors.combine import COMPUTED, How, combine, majority
 from imagerd.toolkit.convert import ConvertOptions, ConvertResult, convert
-from imagerd.toolkit.ranges import Extent, from_mask
 from imagerd.toolkit.verdicts import is_provable
 
 _MOST = 512  # sectors of each source in memory

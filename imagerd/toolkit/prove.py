@@ -15,10 +15,10 @@ from pathlib import Path
 
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import Layout, Track, TrackMode
+from imagerd.disc.ranges import Extent, pieces
 from imagerd.disc.source import SectorSource
 from imagerd.toolkit.account import Account, accounted
 from imagerd.toolkit.crew import Crew
-from imagerd.toolkit.ranges import Extent, pieces
 from imagerd.toolkit.verdicts import BAD, Tally, Verdict, is_provable, tally
 
 _CHUNK = 4096  # sectors of one piece of work: 9.6 MB

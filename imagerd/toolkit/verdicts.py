@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from imagerd.disc.layout import SectorFormat, Track
+from imagerd.disc.ranges import from_mask
 from imagerd.disc.source import FaultKind, Sectors, SectorSource, SectorState
 from imagerd.sectors import convert
 from imagerd.sectors.verify import EdcState, SectorKind, check_data
-from imagerd.toolkit.ranges import from_mask
 
 # Stored forms that keep EDC and parity; from the others (2048, 2324, 2332) they were left out.
 PROVABLE = frozenset({SectorFormat.RAW, SectorFormat.RAW_SUB, SectorFormat.MODE2})

@@ -93,7 +93,7 @@ def command(
 
 
 def _lines(told: _Told) -> Iterator[str]:
-    from imagerd.toolkit.ranges import Extent
+    from imagerd.disc.ranges import Extent
 
     result = told.result
     for file in result.written.files:

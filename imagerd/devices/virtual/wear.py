@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -81,10 +81,7 @@ class WornSurface:
                 break
         if last.user_sense is not None and manner.corrects and self._lies(lba):
             last = Outcome(damage=last.damage)
-        return Outcome(
-            seconds, last.sense, last.user_sense, last.raw_sense, last.damage, None,
-            last.correctable,
-        )  # fmt: skip
+        return replace(last, seconds=seconds)
 
     def _once(self, lba: int, manner: Manner, number: int) -> Outcome:
         count = self._reads[lba] = self._reads.get(lba, 0) + 1

@@ -21,6 +21,7 @@ from imagerd.devices.toc import DiscToc, build_layout, decode
 from imagerd.disc.cdtext import CdText
 from imagerd.disc.layout import Layout, SectorFormat, Track, TrackMode
 from imagerd.disc.msf import LBA_MAX, LBA_MIN, Msf
+from imagerd.disc.ranges import from_mask
 from imagerd.disc.source import Bytes2D, Fault, FaultKind, Sectors, SectorState, States
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.image import Warning_
@@ -29,7 +30,6 @@ from imagerd.sectors.geometry import HEADER, MODE, RAW, SUB
 from imagerd.sectors.offset import SAMPLE, SAMPLES
 from imagerd.sectors.scramble import scramble, stream
 from imagerd.sectors.verify import header_ok, sync_ok
-from imagerd.toolkit.ranges import from_mask
 from imagerd.toolkit.redumper.states import State
 from imagerd.toolkit.redumper.writing import MOST_SHIFT
 

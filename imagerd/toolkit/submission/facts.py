@@ -13,6 +13,7 @@ from imagerd.base.progress import Task
 from imagerd.disc.ids import cddb_id, musicbrainz_id
 from imagerd.disc.layout import DiscType, Layout, SectorFormat, Track, TrackMode
 from imagerd.disc.msf import LBA_MAX
+from imagerd.disc.ranges import Extent
 from imagerd.disc.source import SectorSource
 from imagerd.formats.cue.render import render, stored_raw
 from imagerd.formats.cue.writing import sheet_files
@@ -21,7 +22,6 @@ from imagerd.recovery.protection.facts import Facts as DiscFacts
 from imagerd.recovery.protection.subchannel import libcrypt, securom
 from imagerd.sectors.views import RawView
 from imagerd.toolkit.hashing import hash_source
-from imagerd.toolkit.ranges import Extent
 from imagerd.toolkit.submission.tap import MOST_FRAMES, OddFrame, Tap, unread_gaps
 from imagerd.toolkit.submission.volume import VolumeFacts, volume_facts
 

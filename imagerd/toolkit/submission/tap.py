@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 
 from imagerd.disc.layout import Layout, Track
+from imagerd.disc.ranges import Extent, from_mask
 from imagerd.disc.source import Bytes2D, Sectors, SectorSource, SectorState
 from imagerd.sectors.subchannel import q_crc_ok, q_of
 from imagerd.sectors.verify import EdcState, SectorKind, check_data
-from imagerd.toolkit.ranges import Extent, from_mask
 from imagerd.toolkit.redumper.judging import has_marker, stored_raw
 
 MOST_FRAMES: Final = 400  # of Q that are listed; with more of them it is damage
