@@ -82,7 +82,7 @@ def load(place: Place) -> Subject:
     if file is None:
         raise BadInput(
             f"There is no report and no map file beside {place.image}: nothing is known of how it"
-            " was read."
+            " was read; name an image of the archive, a job, or an image with a ddrescue map."
         )
     with closing(open_image(place.image)) as image:
         return Subject(place.image.stem, sector_map_of(image, file), image.layout)

@@ -129,7 +129,7 @@ def _lines(told: _Told) -> Iterator[str]:
         size = text.faint(text.size(file.stat().st_size))
         yield f"{text.clean(str(file))}  {size}"
     counts = [f"{text.grouped(n)} {state.upper()}" for state, n in result.counts.items() if n]
-    summary = ", ".join(counts)
+    summary = f"in .state: {', '.join(counts)}"
     yield text.good(summary) if result.ok else text.bad(summary)
     for note in result.notes:
         yield text.faint(text.clean(note))

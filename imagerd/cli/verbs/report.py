@@ -66,11 +66,14 @@ def command(
     from imagerd.base.files import write_text_atomically
     from imagerd.recovery.picture.page import page
     from imagerd.recovery.sectormap import NOT_GOOD
+    from imagerd.toolkit.beside import map_beside
 
     output = Output("report", as_json=as_json, quiet=quiet)
     place = pictures.find(what, catalog, config)
     if place.job is None and place.report is None:
-        raise BadInput(f"{what} has no report of imagerd beside it; `imagerctl surface` draws it.")
+        mapped = place.image is not None and map_beside(place.image) is not None
+        way = "`imagerctl surface` draws it" if mapped else "name an image of the archive, or a job"
+        raise BadInput(f"{what} has no report of imagerd beside it; {way}.")
     subject = pictures.load(place)
     report = subject.report
     assert report is not None
