@@ -87,7 +87,7 @@ def test_whatever_the_surface_no_sector_is_called_better_than_it_is(
 
 
 PRINT = FaultPlan.parse(
-    'seed = 3\n[[surface]]\nwhat = "print"\nangle = 0.2\ninner = 25.1\nsize = 4\nstrength = 150'
+    'seed = 3\n[[surface]]\nwhat = "print"\nangle = 0.2\ninner = 25.1\nsize = 4\nstrength = 300'
 )
 
 

@@ -79,9 +79,13 @@ def test_a_few_wrong_bits_in_every_third_frame_all_come_back(seed: int, bits: in
     rng = np.random.default_rng(seed)
     for row in range(1, 700, 3):
         read[row, rng.choice(96, bits, replace=False)] ^= 0x40
+    # Four wrong bits can make a right CRC: then nothing is to be seen, and nothing is changed.
+    hidden = q_crc_ok(q_of(read)) & (read != true).any(axis=1)
+    assert bits == 4 or not hidden.any()
     rows, repaired = repair_q(read)
-    assert np.array_equal(rows, true)
-    assert repaired.sum() == (q_of(read) != q_of(true)).any(axis=1).sum()
+    assert np.array_equal(rows[~hidden], true[~hidden])
+    assert np.array_equal(rows[hidden], read[hidden])
+    assert repaired.sum() == ((q_of(read) != q_of(true)).any(axis=1) & ~hidden).sum()
 
 
 def test_noise_is_not_made_into_positions() -> None:

@@ -28,21 +28,29 @@ class Confirm:
     on_damage = False
 
     def run(self, effort: Effort) -> Task[None]:
-        """What is alike is confirmed; what differs becomes SUSPECT, with evidence of both."""
-        yield from self._readings(effort)
-        if effort.keeper.trust.blind:
-            yield from self._readings(effort)
+        """What is alike is confirmed; what differs becomes SUSPECT, with evidence of both.
 
-    def _readings(self, effort: Effort) -> Task[None]:
-        for part in _unsure(effort):
-            for run in list(effort.map.ranges(_READ, part.start, part.stop)):
-                at = run.start
-                while at < run.stop:
-                    count = min(effort.batch, run.stop - at, effort.zone_end(at) - at)
-                    outcome = effort.confirm(at, count)
-                    yield effort.progress(self.name)
-                    # A sector that no longer reads was not confirmed.
-                    at += max(outcome.got, 1) if outcome.failed else count
+        That is new damage, with neighbours of its own; and it may show that the drive is blind.
+        """
+        while rest := _untried(effort):
+            for part in rest:
+                for run in list(effort.map.ranges(_READ, part.start, part.stop)):
+                    yield from self._read_again(effort, run)
+                effort.read_again.add(part)
+
+    def _read_again(self, effort: Effort, run: range) -> Task[None]:
+        at = run.start
+        while at < run.stop:
+            count = min(effort.batch, run.stop - at, effort.zone_end(at) - at)
+            outcome = effort.confirm(at, count)
+            yield effort.progress(self.name)
+            # A sector that no longer reads was not confirmed.
+            at += outcome.got + 1 if outcome.failed else count
+
+
+def _untried(effort: Effort) -> RangeSet:
+    """What is unsure and was not yet read again in this run."""
+    return _unsure(effort).without(effort.read_again)
 
 
 def _unsure(effort: Effort) -> RangeSet:
@@ -65,8 +73,8 @@ def _unsure(effort: Effort) -> RangeSet:
 
 
 def unconfirmed(effort: Effort) -> bool:
-    """Whether anything was read once that must be read twice."""
-    return any(effort.map.find(_READ, part.start, part.stop) for part in _unsure(effort))
+    """Whether anything was read once that must be read twice, and can be tried."""
+    return any(effort.map.find(_READ, part.start, part.stop) for part in _untried(effort))
 
 
 def doubt_unconfirmed(effort: Effort) -> None:

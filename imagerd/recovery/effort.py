@@ -65,6 +65,7 @@ class Effort:
         self.commands = 0
         self.current = workspace.map.start
         self.in_vain = RangeSet()  # sectors that are bad on purpose
+        self.read_again = RangeSet()  # audio of which a second reading was tried
         self.gave_up = End.ATTEMPTS  # why the passes left what is bad
         self._wanted = Wanted(workspace.job.features.c2, workspace.job.features.sub)
         self._generation = reader.media_generation
@@ -97,6 +98,8 @@ class Effort:
         if outcome.cached and not self.drive.cache_is_stubborn:
             self.drive.cache_is_stubborn = True
             outcome = self._one(lba, count, Approach(flush=True), compare)
+        if outcome.fault is not None and outcome.fault.kind is FaultKind.MEDIUM:
+            self.keeper.not_again(lba + outcome.got)
         return outcome
 
     def visit(self, lba: int, approach: Approach) -> Outcome:

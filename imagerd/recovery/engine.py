@@ -43,6 +43,7 @@ SCHEDULE: tuple[Pass, ...] = (
     Scrape(),
     Confirm(),
     Retry(),
+    Confirm(),  # what the rounds showed to be damaged has neighbours, too
     Repair(),
 )
 SYSTEM_CLOCK = Clock()

@@ -112,6 +112,11 @@ class Keeper:
         for row in np.flatnonzero(other).tolist():
             self._dispute(block, row, kept[row], result, how)
 
+    def not_again(self, lba: int) -> None:
+        """A sector that is READ did not come a second time: what came first is but a witness."""
+        if self.workspace.map.state(lba) is SectorState.READ:
+            self._demote(lba, self.workspace.read_rows(lba, 1)[0], Why.UNCONFIRMED)
+
     def reconsider(self, lba: int) -> bool:
         """Let the evidence of `lba` speak; whether the sector became better by it."""
         work = self.workspace
@@ -162,14 +167,17 @@ class Keeper:
 
     def _dispute(self, block: Sectors, row: int, kept: Row, result: ReadResult, how: How) -> None:
         lba = block.lba + row
+        self._demote(lba, kept, Why.DISPUTED)
+        if self._observe(block, block.data, row, result, how):
+            self.reconsider(lba)
+
+    def _demote(self, lba: int, kept: Row, why: Why) -> None:
         if not self.workspace.evidence.observations(lba):
             known = self.workspace.job.features.c2
             first = Observation(lba, 0.0, 0.0, 0, -1, digest_of(kept), None, known, True)
             self._add(first, Reading(kept, np.zeros(294, np.uint8) if known else None))
         if self.workspace.map.state(lba) is SectorState.READ:
-            self.workspace.doubt(Doubt(lba, 1, self._clock.unix(), Why.DISPUTED))
-        if self._observe(block, block.data, row, result, how):
-            self.reconsider(lba)
+            self.workspace.doubt(Doubt(lba, 1, self._clock.unix(), why))
 
     def _observe(
         self,

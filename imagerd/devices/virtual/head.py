@@ -14,7 +14,7 @@ from imagerd.devices.virtual.disc import Disc
 from imagerd.devices.virtual.faultbook import Damage, Outcome, approach_of
 from imagerd.devices.virtual.modepages import DISABLE_CORRECTION, TRANSFER_BLOCK
 from imagerd.devices.virtual.state import DriveState, Loaded
-from imagerd.devices.virtual.timing import pass_by, travel
+from imagerd.devices.virtual.timing import pass_by, speed_at, travel, turn
 from imagerd.devices.virtual.wear import Manner
 from imagerd.disc.source import Bytes2D
 
@@ -119,7 +119,8 @@ def _off_surface(drive: DriveState, loaded: Loaded, lba: int, want: Want) -> Out
     is_data = area is not None and area.track.is_data
     tries = min(profile.tries, drive.modes.retries) if profile.heeds_retries else profile.tries
     corrects = is_data and want is not Want.STREAM and not _uncorrected(drive)
-    manner = Manner(drive.speed, approach_of(drive.head, lba), tries, corrects)
+    speed, a_turn = speed_at(drive, loaded.disc, lba), turn(drive, loaded.disc, lba)
+    manner = Manner(speed, a_turn, approach_of(drive.head, lba), tries, corrects)
     return loaded.surface.read(lba, manner)
 
 

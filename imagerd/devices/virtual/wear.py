@@ -35,9 +35,12 @@ _UNIT = float(1 << 64)
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a sector is read: kB/s, the way to it, the drive's tries, whether it corrects (L-EC)."""
+    """How a sector is read: kB/s where it lies, the seconds of a turn there, the way to it, the
+    drive's tries, whether it corrects (L-EC).
+    """
 
-    speed: int
+    speed: float
+    turn: float
     approach: Approach
     tries: int
     corrects: bool
@@ -73,7 +76,7 @@ class WornSurface:
         last = Outcome(sense=UNREADABLE)
         for number in range(1 + manner.tries):
             if number:
-                seconds += self._turn(lba, manner.speed)
+                seconds += manner.turn
                 seconds += _RECALIBRATE if number % 4 == 0 else 0.0
             last = self._once(lba, manner, number)
             settled = last.sense is None and (last.user_sense is None or not manner.corrects)
@@ -111,7 +114,7 @@ class WornSurface:
         trip = min(trip * math.sqrt(speed / self._spiral.rate / 8), 1.0)
         return 1 - (1 - trip) ** 3 if way is Approach.FORWARD else trip
 
-    def _wrong(self, lba: int, count: int, speed: int) -> tuple[int, int]:
+    def _wrong(self, lba: int, count: int, speed: float) -> tuple[int, int]:
         """Bytes that always come wrong, and those that do this time."""
         times = speed / self._spiral.rate
         usual = float(self._wear.flat[lba]) * flat_factor(times)
@@ -148,11 +151,6 @@ class WornSurface:
         """Whether the drive passes a sector as good that it could not correct."""
         lies = self._profile.lies
         return bool(lies) and self._chance(lba, self.reads(lba), 4) < lies
-
-    def _turn(self, lba: int, speed: int) -> float:
-        """Seconds of a turn."""
-        per_second = speed * 1000 / (_RAW if self._is_cd else 2048)
-        return self._spiral.sectors_per_turn(lba) / per_second
 
     def _chance(self, lba: int, count: int, what: int) -> float:
         return mix(mix(mix(self._seed + what) ^ lba) ^ count) / _UNIT
