@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,8 +28,9 @@ from imagerd.devices.virtual.faults import (
 )
 from imagerd.devices.virtual.profile import DriveProfile
 from imagerd.devices.virtual.target import VirtualDrive
-from imagerd.disc.layout import DiscType
+from imagerd.disc.layout import DiscType, Medium
 from imagerd.disc.source import SectorState
+from imagerd.disc.spiral import SPIRALS
 from imagerd.recovery.budget import Budget, End
 from imagerd.recovery.effort import Reader
 from imagerd.recovery.engine import RecoveryResult, recover
@@ -51,8 +53,18 @@ RIGHT = {name: original(disc) for name, disc in DISCS.items()}
 PROFILES = ("plain", "c2-294", "c2-296", "swapped", "no-c2")
 
 
+def _worth_reading(needed: npt.NDArray[np.bool_], lba: int) -> bool:
+    """Whether a read is for something that is needed, and never passes by a turn of else."""
+    turn = SPIRALS[Medium.CD].sectors_per_turn(lba)
+    gaps = np.diff(np.flatnonzero(needed), prepend=-1, append=len(needed))
+    return bool(needed.any()) and int(gaps.max()) <= turn + 1
+
+
 class Watched:
-    """An optical drive of which every attempt is checked against the map: nothing good again."""
+    """An optical drive of which every attempt is checked against the map: nothing good again.
+
+    But for what lies between two bad sectors less than a turn apart.
+    """
 
     def __init__(self, drive: OpticalDrive) -> None:
         self.drive = drive
@@ -73,8 +85,8 @@ class Watched:
         states = self.work.map.states(request.lba, request.count)
         most = SectorState.READ if self.confirms else SectorState.SUSPECT
         forgets = request.count == 1 and not request.c2  # to drive something out of the cache
-        known = forgets or seeks_the_shift(request) or (states <= most).all()
-        assert known, f"{request} was read before"
+        allowed = forgets or seeks_the_shift(request) or _worth_reading(states <= most, request.lba)
+        assert allowed, f"{request} was read before"
         self.attempts += 1
         return self.drive.attempt(request)
 

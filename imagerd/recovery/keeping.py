@@ -58,6 +58,9 @@ class Keeper:
         verdict = self.judge.judge(block, as_audio=how.approach.as_audio)
         if how.approach.raw:
             _require_all(verdict, block.lba)
+        known = self._known(block)
+        if known.any() and how.independent:
+            self.confirm(result, how)
         self._hold_back(verdict, block)
         attempt = Attempt(
             block.lba,
@@ -69,7 +72,9 @@ class Keeper:
             approach=how.approach.number,
             flags=self._alone(block.lba, asked),
         )
-        doubtful = [] if verdict.plain else np.flatnonzero(verdict.why).tolist()
+        doubtful = (
+            [] if verdict.plain else np.flatnonzero(verdict.why.astype(bool) & ~known).tolist()
+        )
         if not self.judge.zone_at(block.lba).data:  # sound bytes of another place prove nothing
             doubtful = [row for row in doubtful if verdict.why[row] != Why.ADDRESS]
         fresh = [row for row in doubtful if self._observe(block, verdict.data, row, result, how)]
@@ -98,13 +103,12 @@ class Keeper:
         self.workspace.commit(attempt, None)
 
     def confirm(self, result: ReadResult, how: How) -> None:
-        """Sectors that are READ were read once more: alike they are confirmed, else in doubt."""
+        """Audio that is READ was read once more: alike it is confirmed, else in doubt."""
         block = result.sectors
         assert block is not None
         kept = self.workspace.read_rows(block.lba, len(block))
-        states = self.workspace.map.states(block.lba, len(block))
-        here = self.judge.judge(block).why != Why.ADDRESS
-        alike = (kept == block.data).all(axis=1) & (states == SectorState.READ) & here
+        here = self._known(block) & (self.judge.judge(block).why != Why.ADDRESS)
+        alike = (kept == block.data).all(axis=1) & here
         clean = np.ones(len(block), np.bool_) if block.c2 is None else ~block.c2.any(axis=1)
         for run in from_mask(block.lba, alike & clean):
             self._confirmed(run.start, len(run), result)
@@ -141,6 +145,13 @@ class Keeper:
             return Kind.AUDIO
         track = layout.track_at(lba)
         return Kind.MODE2 if track is not None and track.mode is TrackMode.MODE2 else Kind.MODE1
+
+    def _known(self, block: Sectors) -> npt.NDArray[np.bool_]:
+        """(n,): which sectors are audio that was good before."""
+        states = self.workspace.map.states(block.lba, len(block))
+        audio = self.kind_of(block.lba) is Kind.AUDIO
+        known: npt.NDArray[np.bool_] = (states == SectorState.READ) & audio
+        return known
 
     def _hold_back(self, verdict: Verdict, block: Sectors) -> None:
         """Audio that was bad before is not good because it comes once: it takes two readings."""

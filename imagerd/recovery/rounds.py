@@ -20,14 +20,14 @@ from imagerd.recovery.effort import Effort
 from imagerd.recovery.evidence import Why
 from imagerd.recovery.reader import Approach
 from imagerd.recovery.sectormap import BAD, GOOD
+from imagerd.recovery.stuck import is_stuck
 
 _SAMPLE = 12  # sectors on which a way is tried first
 _PORTION = 64  # sectors before the choice is made anew
 _STRIDE = 8
 _FADES = 0.7  # what an earlier portion counts for, compared with the last
 _FEW_VISITS = 2  # of a sector that hangs the drive or that it refuses
-_STUCK = 6  # readings after which a sector that always gives the same wrong bytes is seldom visited
-_SELDOM = 4  # rounds
+_SELDOM = 4  # rounds, between visits of a sector that is stuck
 
 
 class Yield:
@@ -143,6 +143,4 @@ def _worth_a_visit(effort: Effort, lba: int, number: int, tried: Counter[int]) -
         return tried[lba] < _FEW_VISITS
     if tried[lba] >= effort.budget.attempts - 1:  # the first was before these rounds
         return False
-    seen = [one for one in effort.workspace.evidence.observations(lba) if one.independent]
-    stuck = len(seen) >= _STUCK and len({one.digest for one in seen}) == 1
-    return not stuck or number % _SELDOM == 0
+    return number % _SELDOM == 0 or not is_stuck(effort.keeper, lba)

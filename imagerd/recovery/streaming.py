@@ -14,10 +14,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from imagerd.base.progress import Task
+from imagerd.disc.ranges import without
+from imagerd.recovery.confirming import Confirm
 from imagerd.recovery.effort import Effort
 from imagerd.recovery.evidence import Why
 from imagerd.recovery.reader import Approach
 from imagerd.recovery.sectormap import NOT_GOOD
+from imagerd.recovery.stuck import is_stuck
 
 _SPEEDS = (0, 16, 8, 4)
 _MOST_READINGS = 3  # at one speed
@@ -48,9 +51,11 @@ class Stream:
                 more = number == 0 and not data
                 if before - _bad(effort, data) < max(before * _WORTH_IT, 1) and not more:
                     break
+            if not data:
+                yield from Confirm().run(effort)
 
     def _reading(self, effort: Effort, approach: Approach, data: bool) -> Task[None]:
-        for stretch in list(_stretches(effort, data)):
+        for stretch in _joined(effort, data):
             at = stretch.start
             while at < stretch.stop:
                 count = min(effort.batch - 1, stretch.stop - at, effort.zone_end(at) - at)
@@ -70,11 +75,46 @@ def _stretches(effort: Effort, data: bool) -> Iterator[range]:
         at = run.start
         while at < run.stop:
             end = min(effort.zone_end(at), run.stop)
-            story = effort.map.errors.at(at)
-            hangs = story is not None and story.why in (Why.TIMEOUT, Why.REFUSED)
-            if effort.is_data(at) is data and at not in effort.in_vain and not hangs:
+            if effort.is_data(at) is data and not _left_alone(effort, at):
                 yield range(at, end)
             at = end
+
+
+def _left_alone(effort: Effort, lba: int) -> bool:
+    """Whether a sector is bad on purpose, or hangs the drive."""
+    story = effort.map.errors.at(lba)
+    hangs = story is not None and story.why in (Why.TIMEOUT, Why.REFUSED)
+    return hangs or lba in effort.in_vain
+
+
+def _joined(effort: Effort, data: bool) -> list[range]:
+    """What is worth another reading; as one where less than a turn lies between.
+
+    To skip that takes a turn, too, and audio that is passed by is confirmed on the way.
+    """
+    joined: list[range] = []
+    for stretch in _stretches(effort, data):
+        stuck = [range(lba, lba + 1) for lba in stretch if is_stuck(effort.keeper, lba)]
+        for part in without([stretch], stuck):
+            last = joined[-1] if joined else None
+            if last is not None and _passed_by(effort, range(last.stop, part.start)):
+                joined[-1] = range(last.start, part.stop)
+            else:
+                joined.append(part)
+    return joined
+
+
+def _passed_by(effort: Effort, gap: range) -> bool:
+    """Whether a gap is short, of one zone with its ends, and holds nothing better left alone."""
+    return (
+        len(gap) <= effort.geometry.spiral.sectors_per_turn(gap.start)
+        and gap.stop < effort.zone_end(gap.start - 1)
+        and not any(
+            _left_alone(effort, lba)
+            for run in effort.map.ranges(NOT_GOOD, gap.start, gap.stop)
+            for lba in run
+        )
+    )
 
 
 def _bad(effort: Effort, data: bool) -> int:

@@ -116,11 +116,11 @@ def _off_surface(drive: DriveState, loaded: Loaded, lba: int, want: Want) -> Out
     if loaded.surface is None:
         return _FINE
     profile, area = drive.profile, loaded.disc.area_at(lba)
-    is_data = area is not None and area.track.is_data
+    has_parity = area is not None and area.track.is_data
     tries = min(profile.tries, drive.modes.retries) if profile.heeds_retries else profile.tries
-    corrects = is_data and want is not Want.STREAM and not _uncorrected(drive)
+    corrects = has_parity and want is not Want.STREAM and not _uncorrected(drive)
     speed, a_turn = speed_at(drive, loaded.disc, lba), turn(drive, loaded.disc, lba)
-    manner = Manner(speed, a_turn, approach_of(drive.head, lba), tries, corrects)
+    manner = Manner(speed, a_turn, approach_of(drive.head, lba), tries, has_parity, corrects)
     return loaded.surface.read(lba, manner)
 
 

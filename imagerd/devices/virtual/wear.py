@@ -36,13 +36,14 @@ _UNIT = float(1 << 64)
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a sector is read: kB/s where it lies, the seconds of a turn there, the way to it, the
-    drive's tries, whether it corrects (L-EC).
+    drive's tries, whether the sector has P and Q (audio has not) and the drive corrects by them.
     """
 
     speed: float
     turn: float
     approach: Approach
     tries: int
+    has_parity: bool
     corrects: bool
 
 
@@ -96,6 +97,8 @@ class WornSurface:
             return Outcome()
         if not self._is_cd:
             return Outcome() if core + loose < _BLOCK_CORRECTS else Outcome(sense=UNREADABLE)
+        if not manner.has_parity:  # audio comes as it is, C2 pointers and all
+            return Outcome(damage=self._damage(lba, count, core, loose))
         limit = _CORRECTS + _CORRECTS_SOFT * self._gauss(lba, count, 2)
         correctable = core + loose < limit
         if correctable and manner.corrects:
