@@ -3,15 +3,17 @@
 
 What RESULTS has already is not run again. ``table RESULTS`` prints what it says, as in
 docs/recovery.md; ``discs`` the set with its fault plans; ``copies`` three copies of one disc.
+``policies RESULTS`` reads one disc of each kind by each of imagerd's policies, for longer.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
@@ -19,11 +21,13 @@ from benchmarks.recovery import copies, reimplemented, tables
 from benchmarks.recovery.bench import Client, Result, run_client
 from benchmarks.recovery.discs import CONTENTS, Disc, discs, image_of
 from benchmarks.recovery.imagerd_client import by
+from imagerd.base.settings import Effort
 from imagerd.recovery.budget import Budget
 
 LIMIT = (
     150.0  # seconds of the drive for a disc of 160 seconds at 1x: an hour and more of a full one
 )
+LONG = 1200.0
 _IMAGES = Path(tempfile.gettempdir()) / "imagerd-bench-discs"
 
 
@@ -37,22 +41,27 @@ def clients() -> dict[str, Client]:
     }
 
 
-def one(name: str, disc: Disc) -> Result:
+def policies() -> dict[str, Client]:
+    """imagerd by each of its policies."""
+    return {word: by(Budget.named(word)) for word in get_args(Effort)}
+
+
+def one(name: str, disc: Disc, limit: float) -> Result:
     """One client with one disc, in a folder of its own."""
+    client = (clients() | policies())[name]
     with tempfile.TemporaryDirectory() as folder:
-        return run_client(name, clients()[name], disc, _IMAGES, Path(folder) / "work", LIMIT)
+        return run_client(name, client, disc, _IMAGES, Path(folder) / "work", limit)
 
 
-def run_all(path: Path) -> None:
-    """Whatever `path` lacks, on all cores."""
+def run_all(path: Path, wanted: Iterable[tuple[str, Disc]], limit: float) -> None:
+    """What `path` lacks of the clients and discs, on all cores."""
     _IMAGES.mkdir(exist_ok=True)
     for content in sorted(set(CONTENTS)):
         image_of(content, _IMAGES)
     done = {(result.disc, result.client) for result in load(path)}
-    wanted = [(name, disc) for disc in discs() for name in clients()]
     wanted = [(name, disc) for name, disc in wanted if (disc.name, name) not in done]
     with ProcessPoolExecutor() as pool, path.open("ab") as out:
-        for future in as_completed([pool.submit(one, name, disc) for name, disc in wanted]):
+        for future in as_completed([pool.submit(one, *each, limit) for each in wanted]):
             result = future.result()
             out.write(msgspec.json.encode(result) + b"\n")
             out.flush()
@@ -71,7 +80,14 @@ def main(arguments: list[str]) -> int:
     """See the module."""
     match arguments:
         case ["run", path]:
-            run_all(Path(path))
+            everything = ((name, disc) for disc in discs() for name in clients())
+            run_all(Path(path), everything, LIMIT)
+        case ["policies", path]:
+            some = [
+                disc for disc in discs() if disc.name.endswith("00") or disc.name.endswith(" 0")
+            ]
+            run_all(Path(path), ((name, disc) for disc in some for name in policies()), LONG)
+            print(tables.by_policy(list(load(Path(path)))))
         case ["table", path]:
             print(tables.markdown(list(load(Path(path)))))
         case ["discs"]:

@@ -21,6 +21,17 @@ def markdown(results: Sequence[Result]) -> str:
     return "\n\n".join(parts)
 
 
+def by_policy(results: Sequence[Result]) -> str:
+    """What each policy lost, and in how many minutes of the drive."""
+    names = list(dict.fromkeys(result.client for result in results))
+    lines = [f"| damage | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
+    for kind in KINDS:
+        rows = {result.client: result for result in results if result.kind == kind}
+        cells = [f"{rows[n].lost:,} in {rows[n].hours * 60:.1f} min" for n in names if n in rows]
+        lines.append(f"| {kind} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def _table(results: Sequence[Result], names: Sequence[str]) -> str:
     lines = [f"| kind | sectors | {' | '.join(names)} |", f"|---|---|{'---|' * len(names)}"]
     kinds = [kind for kind in KINDS if any(result.kind == kind for result in results)]
