@@ -27,7 +27,8 @@ class Settings:
         self._recovery: tuple[bool, bool] = (False, False)
         self._obeys = True
         self.shift: Shift | None = None  # of data read as audio
-        self._shift_sought = False
+        self._shift_sought = self._corrects_always = False
+        self.raw: Approach | None = None  # how it gives data uncorrected, once that is known
         self.cache_is_stubborn = False  # it answers although it was told to forget
 
     def prepare(self, lba: int, approach: Approach) -> None:
@@ -57,16 +58,20 @@ class Settings:
 
         Data read as audio comes at once; else the drive's correction is disabled.
         """
-        if not self._work.layout.is_cd:
-            return None
+        if self._work.layout.is_cd and self.raw is None:
+            self.raw = self._seek_raw()
+        return self.raw
+
+    def _seek_raw(self) -> Approach | None:
         if not self._shift_sought:
             self._seek_shift()
         if self.shift is not None:
             return Approach(as_audio=True)
-        if not self._work.job.features.c2:
+        if not self._work.job.features.c2 or self._corrects_always:
             return None
         self._obeys = self._reader.set_recovery(uncorrected=True)
         self._recovery = (True, False) if self._obeys else (False, False)
+        self._corrects_always = not self._obeys
         return Approach(uncorrected=True) if self._obeys else None
 
     def _seek_shift(self) -> None:
