@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from hypothesis import strategies as st
 
+from imagerd.devices.drive import DriveIdentity
 from imagerd.devices.reading import ReadRequest, ReadResult
 from imagerd.disc.layout import DiscType, Layout, SectorFormat
 from imagerd.disc.source import Bytes2D, Fault, FaultKind, Sectors, SectorState
@@ -20,6 +21,7 @@ from imagerd.sectors.scramble import scramble
 from imagerd.sectors.subgen import build_sub
 from tests.sources import MemorySource, TrackPlan, audio, data, memory_blocks, memory_disc
 
+SCRIPTED = DriveIdentity("SCRIPTED", "DRIVE", "1.0", "", "scripted")
 SENSES = {
     FaultKind.MEDIUM: (3, 0x11, 5),
     FaultKind.REFUSED: (5, 0x64, 0),
@@ -60,6 +62,7 @@ class ScriptedDrive:
     sub: bool = False
     on_attempt: Callable[[ReadRequest], None] = lambda _: None
     media_generation: int = 0
+    identity: DriveIdentity = SCRIPTED
     speed: int | None = None
     trace: list[ReadRequest] = field(default_factory=list)
     speeds: list[int | None] = field(default_factory=list)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from imagerd.devices.drive import DriveIdentity
 from imagerd.devices.reading import ReadRequest, ReadResult
 from imagerd.disc.layout import Layout, Medium, SectorFormat
 from imagerd.recovery.reader import Reader
@@ -17,6 +18,11 @@ class SpeedLimit:
         self._drive = drive
         self._most = round(_KB_S[drive.layout.medium] * times)
         self.set_speed(None)
+
+    @property
+    def identity(self) -> DriveIdentity:
+        """The drive's."""
+        return self._drive.identity
 
     @property
     def layout(self) -> Layout:

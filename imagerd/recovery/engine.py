@@ -27,7 +27,7 @@ from imagerd.recovery.passes import Delimit, FirstPass, Pass, Scrape, Sweep, Tri
 from imagerd.recovery.protection.facts import Channel
 from imagerd.recovery.protection.recognise import recognise_in
 from imagerd.recovery.purpose import bad_on_purpose
-from imagerd.recovery.reader import Reader
+from imagerd.recovery.reader import Reader, drive_record
 from imagerd.recovery.repair import Repair
 from imagerd.recovery.rounds import Retry
 from imagerd.recovery.sectormap import NOT_GOOD
@@ -50,7 +50,7 @@ SYSTEM_CLOCK = Clock()
 
 
 class RunNote(msgspec.Struct, frozen=True):
-    """Journal note "run": a process began to work on the job."""
+    """Journal note "run": a process began to work on the job, in `drive`."""
 
     time: float
     software: str
@@ -143,7 +143,8 @@ class Recovery:
         Raises `WrongDisc`, `NoMedium`, `DriveLost`, or `NotAvailable` when the workspace cannot be
         written; the job can be resumed after each.
         """
-        self._note("run", RunNote(self._clock.unix(), __version__, self._workspace.job.drive))
+        drive = drive_record(self._effort.reader)
+        self._note("run", RunNote(self._clock.unix(), __version__, drive))
         try:
             end = yield from self._passes()
         except (ImagerdError, GeneratorExit):

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from imagerd.disc.layout import Layout
 from imagerd.disc.source import SectorState
+from imagerd.recovery.job import DriveRecord
 from imagerd.recovery.picture.advice import advise, expected_of
 from imagerd.recovery.picture.chart import chart
 from imagerd.recovery.picture.marking import Markup, counted, element, grouped
@@ -195,14 +196,19 @@ def _timeline(report: Report, layout: Layout) -> Markup | None:
 def _runs(report: Report) -> Markup | None:
     parts: list[Markup] = []
     for number, run in enumerate(report.runs[-_MOST:], max(len(report.runs) - _MOST, 0) + 1):
-        drive = " ".join((run.drive.vendor, run.drive.product, run.drive.revision)).strip()
-        said = f"Run {number}: {when(run.began)}, {drive or 'a drive'}, imagerd {run.software}"
+        said = f"Run {number}: {when(run.began)}, {_drive(run.drive)}, imagerd {run.software}"
         parts.append(element("h3", said))
         rows = [_pass_row(step) for step in run.passes]
         if rows:
             heads = ("pass", "begun", ">took", ">bad before", ">after", "ended")
             parts.append(table(heads, rows))
     return _section("Runs and passes", *parts) if parts else None
+
+
+def _drive(drive: DriveRecord) -> str:
+    """For people; with its serial number, for a job may be resumed in another of the same model."""
+    name = " ".join((drive.vendor, drive.product, drive.revision)).strip() or "a drive"
+    return f"{name} (serial number {drive.serial})" if drive.serial else name
 
 
 def _pass_row(step: PassReport) -> tuple[str, ...]:
