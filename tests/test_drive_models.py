@@ -22,7 +22,7 @@ from imagerd.base.progress import run
 from imagerd.catalog.catalog import Catalog
 from imagerd.cli.main import cli
 from imagerd.devices.drive import OpticalDrive
-from imagerd.devices.knowledge.c2 import C2Counts, C2Trust
+from imagerd.devices.knowledge.c2 import C2Counts, C2Verdict
 from imagerd.devices.knowledge.record import AsAudio, DriveKnowledge, Fua
 from imagerd.devices.knowledge.record import Order as Layout
 from imagerd.devices.offsets import parse, read_offset
@@ -58,7 +58,7 @@ def test_what_was_learned_is_there_again(catalog: Catalog) -> None:
     model = catalog.models.get(*NAME)
     assert model is not None
     assert model.knowledge == KNOWN
-    assert model.trust is C2Trust.UNKNOWN
+    assert model.trust is C2Verdict.UNKNOWN
     assert catalog.models.list() == (model,)
 
 
@@ -86,7 +86,7 @@ def test_evidence_on_c2_adds_up_and_is_judged(catalog: Catalog) -> None:
     model = catalog.models.get(*NAME)
     assert model is not None
     assert model.c2 == C2Counts(wrong_marked=120, right_silent=10)
-    assert model.trust is C2Trust.TRUSTED
+    assert model.trust is C2Verdict.TRUSTED
     assert model.knowledge == KNOWN
 
 

@@ -101,6 +101,8 @@ def read_disc(
     try:
         result = yield from staged(recovery.run(), stage)
     finally:
+        who = drive.identity
+        world.catalog.models.add_c2(who.vendor, who.product, who.revision, recovery.c2_counts())
         at_work = None if claimed.job.drive is None else claimed.job.drive.id
         for done in passes_of(work, known_notes):
             world.catalog.jobs.record_pass(claimed.job.id, replace(done, drive_id=at_work))

@@ -17,6 +17,7 @@ import msgspec
 from imagerd import __version__
 from imagerd.base.errors import ImagerdError
 from imagerd.base.progress import Progress, Task
+from imagerd.devices.knowledge.c2 import C2Counts
 from imagerd.disc.source import SectorState
 from imagerd.recovery.budget import Budget, Clock, End, Halt
 from imagerd.recovery.confirming import Confirm, doubt_unconfirmed, unconfirmed
@@ -136,6 +137,10 @@ class Recovery:
             effort.damage_seconds,
             effort.seconds_left(),
         )
+
+    def c2_counts(self) -> C2Counts:
+        """What the drive's C2 pointers said of data sectors of which it is known by now."""
+        return self._effort.judge.c2.counts(self._effort.map)
 
     def run(self) -> Task[RecoveryResult]:
         """Work through the schedule. Ends with a checkpoint, whatever happens.
