@@ -65,6 +65,7 @@ class Effort:
         self.commands = 0
         self.current = workspace.map.start
         self.in_vain = RangeSet()  # sectors that are bad on purpose
+        self.protected = False  # a protection shows that has made some so
         self.read_again = RangeSet()  # audio of which a second reading was tried
         self.gave_up = End.ATTEMPTS  # why the passes left what is bad
         self._wanted = Wanted(workspace.job.features.c2, workspace.job.features.sub)
@@ -148,6 +149,11 @@ class Effort:
             sum(part.cost for part in parts),
             outcome.cached,
         )
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether any sector is not good."""
+        return self.map.count(*NOT_GOOD) > 0
 
     def bad(self) -> int:
         """Sectors that are bad, and not on purpose."""

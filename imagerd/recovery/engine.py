@@ -20,7 +20,7 @@ from imagerd.base.progress import Progress, Task
 from imagerd.devices.knowledge.c2 import C2Counts
 from imagerd.disc.source import SectorState
 from imagerd.recovery.budget import Budget, Clock, End, Halt
-from imagerd.recovery.confirming import Confirm, doubt_unconfirmed, unconfirmed
+from imagerd.recovery.confirming import Confirm, doubt_unconfirmed
 from imagerd.recovery.effort import Effort
 from imagerd.recovery.job import DriveRecord
 from imagerd.recovery.journal import Note
@@ -176,18 +176,11 @@ class Recovery:
     def _passes(self) -> Generator[Progress, None, End]:
         effort = self._effort
         for number, step in enumerate(self._schedule, 1):
-            if not effort.map.count(*NOT_GOOD) and not (
-                isinstance(step, Confirm) and unconfirmed(effort)
-            ):
+            if step.spares and effort.unfinished:
+                self._recognise()
+            if not step.needed(effort):
                 continue
             effort.on_damage = step.on_damage
-            if isinstance(step, Stream | Retry | Repair):
-                findings = recognise_in(self._workspace)
-                effort.in_vain = bad_on_purpose(self._workspace, findings)
-                if isinstance(step, Stream) and any(
-                    found.channel is Channel.SECTORS for found in findings
-                ):
-                    continue  # what is bad on purpose shows only when all was tried plainly
             self._begin_pass(number, step)
             try:
                 for progress in step.run(effort):
@@ -198,9 +191,13 @@ class Recovery:
                 return halt.end
             self._end_pass(step, "")
             effort.checkpoint()
-        if not effort.map.count(*NOT_GOOD):
-            return End.COMPLETE
-        return effort.gave_up
+        return effort.gave_up if effort.unfinished else End.COMPLETE
+
+    def _recognise(self) -> None:
+        """Find out what is bad on purpose, by all that is known of the disc by now."""
+        findings = recognise_in(self._workspace)
+        self._effort.in_vain = bad_on_purpose(self._workspace, findings)
+        self._effort.protected = any(found.channel is Channel.SECTORS for found in findings)
 
     def _begin_pass(self, number: int, step: Pass) -> None:
         self._what = f"pass {number}: {step.name}"

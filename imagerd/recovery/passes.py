@@ -9,7 +9,7 @@ only what is left for it to do. A list of passes is a schedule; another list is 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from imagerd.base.progress import Task
 from imagerd.disc.source import SectorState
@@ -25,7 +25,12 @@ _BRIEFLY = Approach(brief=True)  # the drive need not try hard where much else i
 
 
 class Pass(Protocol):
-    """One way of going over the disc."""
+    """One way of going over the disc.
+
+    `spares`: it leaves alone what is bad on purpose, so that must be known before it begins.
+    """
+
+    spares: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -37,12 +42,16 @@ class Pass(Protocol):
         """Whether all its time counts as spent on damage."""
         ...
 
+    def needed(self, effort: Effort) -> bool:
+        """Whether there is anything for it to do: mostly as long as a sector is not good."""
+        return effort.unfinished
+
     def run(self, effort: Effort) -> Task[None]:
         """Read what this pass is for. Ends by itself, or by the exceptions of `Effort.read`."""
         ...
 
 
-class FirstPass:
+class FirstPass(Pass):
     """Forward at full speed in the largest commands; where it fails or crawls, skip ahead.
 
     The skip is one turn of the disc at first and doubles with each trouble in a row: a scratch
@@ -70,7 +79,7 @@ class FirstPass:
                     usual = usual * 0.95 + outcome.seconds * 0.05 if usual else outcome.seconds
 
 
-class Delimit:
+class Delimit(Pass):
     """Backward into what was skipped, up to the first trouble: damage gets its far edge."""
 
     name = "delimiting"
@@ -89,7 +98,7 @@ class Delimit:
                     break
 
 
-class Sweep:
+class Sweep(Pass):
     """All that is still UNREAD, in large commands, skipping nothing."""
 
     name = "sweeping"
@@ -107,7 +116,7 @@ class Sweep:
                 at += count
 
 
-class Trim:
+class Trim(Pass):
     """From both edges of each failed stretch, up to a bad one: sector by sector, of DVD and BD by
     what is corrected together, as none of that can be read if one cannot.
     """
@@ -136,7 +145,7 @@ class Trim:
                     break
 
 
-class Scrape:
+class Scrape(Pass):
     """Every sector of failed commands, one by one; of DVD and BD every ECC block."""
 
     name = "scraping"
