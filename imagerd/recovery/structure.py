@@ -192,7 +192,7 @@ def write_offset(
 
 
 def _is_another(drive: DriveRecord, work: Workspace) -> bool:
-    """Whether the last run was in another drive; an earlier imagerd did not note which read syncs."""
+    """Whether the last run was in another drive; an earlier imagerd noted no drive."""
     for note in reversed(work.notes):
         if note.kind == "run":
             last = msgspec.json.decode(note.body, type=RunNote).drive
