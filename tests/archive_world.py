@@ -30,7 +30,7 @@ from imagerd.formats import open_image
 from imagerd.recovery.journal import Journal
 from imagerd.recovery.workspace import Workspace
 from imagerd.sectors.views import RawView
-from tests.drives import Altered
+from tests.drives import Alter, Altered
 from tests.sources import MemorySource
 
 CONFIG = """\
@@ -88,6 +88,8 @@ class Place:
         )
         self.config.archive.folder.mkdir(exist_ok=True)
         self.reads: list[bytes] = []
+        self.medium = ""  # what a recordable disc is called, if it is one
+        self.alter: Alter | None = None  # what is strange about the drive
 
     @contextmanager
     def world(self) -> Iterator[World]:
@@ -107,8 +109,8 @@ class Place:
     ) -> Outcome:
         """Put the disc in, and go its way; the tray opens by policy."""
         virtual = VirtualDrive()
-        virtual.insert(self.disc, self.faults)
-        between = Altered(virtual)
+        virtual.insert(self.disc, self.faults, medium=self.medium)
+        between = Altered(virtual, self.alter)
         self.reads = between.sent
         drive = OpticalDrive(between, sleep=virtual.clock.spend, clock=lambda: virtual.clock.now)
         with self.world() as world, closing(drive):

@@ -28,7 +28,7 @@ from imagerd.recovery.budget import Budget
 from imagerd.recovery.engine import PassNote, Recovery, RecoveryResult, RunNote
 from imagerd.recovery.extras import read_extras
 from imagerd.recovery.fitting import fits
-from imagerd.recovery.job import Job, LayoutRecord, ReadFeatures
+from imagerd.recovery.job import Job, LayoutRecord, ReadFeatures, TocRecord
 from imagerd.recovery.reader import Reader, drive_record
 from imagerd.recovery.sectormap import GOOD, NOT_GOOD
 from imagerd.recovery.workspace import Workspace
@@ -48,6 +48,7 @@ def open_workspace(claimed: Claimed, identity: DiscIdentity, drive: OpticalDrive
         layout=LayoutRecord.of(identity.layout),
         drive=drive_record(drive),
         features=features,
+        toc=_toc_record(drive),
         software=__version__,
         created=datetime.now(UTC),
         labels={
@@ -112,6 +113,14 @@ def read_disc(
         )
         yield from staged(extras, stage, control)
     return result
+
+
+def _toc_record(drive: OpticalDrive) -> TocRecord:
+    """What the drive says of the disc that was identified; nothing if that is no CD, or gone."""
+    if not drive.layout.is_cd:
+        return TocRecord()
+    record = TocRecord(*(drive.toc_reply(form) for form in (0, 2, 3, 4, 5)))
+    return record if drive.holds_known else TocRecord()
 
 
 def _require_fit(reader: Reader, work: Workspace, claimed: Claimed) -> None:

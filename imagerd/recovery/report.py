@@ -21,7 +21,7 @@ from imagerd.formats.written import WrittenFile
 from imagerd.recovery.engine import PassNote, RunNote
 from imagerd.recovery.evidence import ErrorRange
 from imagerd.recovery.history import Gain, History, Timeline
-from imagerd.recovery.job import DriveRecord, LayoutRecord
+from imagerd.recovery.job import DriveRecord, LayoutRecord, TocRecord
 from imagerd.recovery.looking import Standing, history_of
 from imagerd.recovery.protection.facts import Finding
 from imagerd.recovery.sectormap import BAD, GOOD, SectorMap
@@ -32,7 +32,9 @@ _MOST_PROVEN = 4096  # ranges: a disc of interleaved forms may have a hundred ti
 
 
 class DiscReport(msgspec.Struct, frozen=True):
-    """The disc. `layout` is whole; reports of an earlier imagerd have none."""
+    """The disc. `layout` is whole; reports of an earlier imagerd have none, nor `replies`: what the
+    drive said to READ TOC, byte by byte.
+    """
 
     fingerprint: str
     medium: str
@@ -40,6 +42,7 @@ class DiscReport(msgspec.Struct, frozen=True):
     sectors: int
     mcn: str | None = None
     layout: LayoutRecord | None = None
+    replies: TocRecord | None = None
 
 
 class PassReport(msgspec.Struct, frozen=True):
@@ -185,6 +188,7 @@ def build_report(
             layout.sectors,
             layout.mcn,
             LayoutRecord.of(layout),
+            work.job.toc or None,
         ),
         drive=work.job.drive,
         counts=counts,
