@@ -16,6 +16,7 @@ from imagerd.recovery.job import DriveRecord
 from imagerd.recovery.picture.advice import advise, expected_of
 from imagerd.recovery.picture.chart import chart
 from imagerd.recovery.picture.marking import Markup, counted, element, grouped
+from imagerd.recovery.picture.page_structure import structure_parts
 from imagerd.recovery.picture.page_style import STYLE
 from imagerd.recovery.picture.page_tables import bad_table, good_again, repaired_table, table
 from imagerd.recovery.picture.surface import effort_picture, state_picture
@@ -42,6 +43,7 @@ def page(report: Report, sectors: SectorMap, layout: Layout, files_hit: FilesHit
         _bad(report, files_hit),
         _again(report),
         _protection(report),
+        _structure(report, layout),
         _said("What was found", report.findings),
         _timeline(report, layout),
         _runs(report),
@@ -90,6 +92,12 @@ def _details(report: Report, sectors: SectorMap) -> Iterator[str]:
         verb = "proves itself" if proven == 1 else "prove themselves"
         others = f"; {grouped(read)} came without complaint and cannot." if read else "."
         yield f"{counted(proven, 'sector')} {verb}{others}"
+    if (audio := report.audio) is not None:
+        yield (
+            f"Of the audio, {counted(audio.twice, 'sector')} came alike twice, and"
+            f" {grouped(audio.once)} {'was' if audio.once == 1 else 'were'} read once without"
+            " complaint."
+        )
     words = (
         (SectorState.FAILED, "failed and hold filling"),
         (SectorState.UNREAD, "were never tried and hold filling"),
@@ -170,6 +178,12 @@ def _protection(report: Report) -> Markup | None:
         parts.append(element("ul", *(element("li", line) for line in found.evidence[:_MOST])))
         parts.append(element("p", found.basis, class_="faint"))
     return _section("Copy protection", *parts)
+
+
+def _structure(report: Report, layout: Layout) -> Markup | None:
+    if report.structure is None:
+        return None
+    return _section("Structure", *structure_parts(report.structure, layout))
 
 
 def _said(title: str, lines: Sequence[str]) -> Markup | None:
