@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -74,6 +75,22 @@ class Fate:
         self.check(what)
 
 
+@functools.lru_cache(maxsize=1)
+def _catalog(url: str) -> Catalog:
+    return Catalog.open(url)
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Catalog]:
+    """The catalog over connections of its own, as each process has them.
+
+    Of all else only what SQLAlchemy has compiled is kept: to compile it again in each of hundreds
+    of lives took most of their time.
+    """
+    with _catalog(url) as catalog:
+        yield catalog
+
+
 class Place:
     """An archive in a folder, with its catalog, and the disc that is put in again and again."""
 
@@ -93,7 +110,7 @@ class Place:
 
     @contextmanager
     def world(self) -> Iterator[World]:
-        with Catalog.open(self.config.catalog.url) as catalog:
+        with opened(self.config.catalog.url) as catalog:
             yield World(self.config, catalog)
 
     def with_policy(self, **changes: object) -> None:
@@ -131,7 +148,7 @@ class Place:
 
     def tidy(self, states: list[str]) -> None:
         """The jobs are in these states, oldest first, and nothing lies about."""
-        with Catalog.open(self.config.catalog.url) as catalog:
+        with opened(self.config.catalog.url) as catalog:
             jobs = catalog.jobs.list(newest_first=False)
             images = catalog.images.search()
             files = {Path(i.folder): catalog.images.get(i.id).files for i in images}
@@ -145,7 +162,7 @@ class Place:
 
     def images(self) -> list[Path]:
         """The images in the catalog, oldest first."""
-        with Catalog.open(self.config.catalog.url) as catalog:
+        with opened(self.config.catalog.url) as catalog:
             return [Path(image.path) for image in reversed(catalog.images.search())]
 
     def differing(self, image: Path) -> set[int]:
