@@ -234,7 +234,7 @@ def test_the_speed_limit_holds_while_the_drive_is_tried(tmp_path: Path) -> None:
     station = Station(tmp_path, '[drives."VIRT0030"]\nmax_speed = 8\n')
     station.get_to_know(FIRST)
     first_read = next(n for n, cdb in enumerate(station.sent) if cdb[0] == 0xBE and cdb[9] & 6)
-    assert any(cdb[0] == 0xBB and cdb[2:4] == b"\x05\x83" for cdb in station.sent[:first_read])
+    assert any(cdb[0] == 0xBB and cdb[2:4] == b"\x05\x84" for cdb in station.sent[:first_read])
 
 
 def test_a_job_that_is_taken_up_again_asks_nothing(tmp_path: Path) -> None:
