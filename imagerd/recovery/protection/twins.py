@@ -17,6 +17,7 @@ import numpy as np
 
 from imagerd.base.progress import Progress, Task
 from imagerd.devices.reading import ReadRequest
+from imagerd.disc.layout import SectorFormat
 from imagerd.disc.source import Sectors, SectorState
 from imagerd.filesystems.filetable import FileTable
 from imagerd.recovery.journal import Note
@@ -49,11 +50,12 @@ def probe_twins(reader: Reader, work: Workspace) -> Task[TwinNote | None]:
     if noted_twins(work) is not None or not _has_marks(work):
         return None
     places = list(_places(work))
+    count = min(_SECTORS, reader.max_sectors(SectorFormat.RAW))
     compared, twins = 0, list[int]()
     seconds, failures = 0.0, 0
     for number, lba in enumerate(reversed(places)):
         yield Progress(number, len(places), "places", "reading from behind")
-        result = reader.attempt(ReadRequest(lba, _SECTORS))
+        result = reader.attempt(ReadRequest(lba, count))
         seconds += result.seconds
         failures = failures + 1 if result.sectors is None else 0
         if result.sectors is not None:
