@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
+from imagerd.devices.drive import DriveIdentity
 from imagerd.devices.reading import ReadRequest, ReadResult
 from imagerd.disc.layout import DiscType, Layout, Medium, SectorFormat
 from imagerd.disc.source import Bytes2D, Fault, FaultKind, Sectors, SectorState
@@ -22,6 +23,7 @@ from imagerd.sectors.scramble import scramble
 from imagerd.sectors.subgen import build_sub
 from tests.sources import MemorySource, TrackPlan, audio, data, memory_blocks, memory_disc
 
+SCRIPTED = DriveIdentity("SCRIPTED", "DRIVE", "1.0", "", "scripted")
 SENSES = {
     FaultKind.MEDIUM: (3, 0x11, 5),
     FaultKind.REFUSED: (5, 0x64, 0),
@@ -62,6 +64,7 @@ class ScriptedDrive:
     sub: bool = False
     on_attempt: Callable[[ReadRequest], None] = lambda _: None
     media_generation: int = 0
+    identity: DriveIdentity = SCRIPTED
     speed: int | None = None
     trace: list[ReadRequest] = field(default_factory=list)
     speeds: list[int | None] = field(default_factory=list)

@@ -60,6 +60,7 @@ class Watched:
     def __init__(self, drive: OpticalDrive) -> None:
         self.drive = drive
         self.work: Workspace | None = None
+        self.identity = drive.identity
         self.layout, self.max_sectors = drive.layout, drive.max_sectors
         self.set_speed, self.flush_cache = drive.set_speed, drive.flush_cache
         self.set_recovery = drive.set_recovery

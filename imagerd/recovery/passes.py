@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from imagerd.base.progress import Task
 from imagerd.disc.source import SectorState
 from imagerd.recovery.effort import Effort
-from imagerd.recovery.purpose import plainly_first
 from imagerd.recovery.reader import Approach, Outcome
 
 _UNREAD = (SectorState.UNREAD,)
@@ -28,7 +27,12 @@ _BRIEFLY = Approach(brief=True)  # the drive need not try hard where much else i
 
 
 class Pass(Protocol):
-    """One way of going over the disc."""
+    """One way of going over the disc.
+
+    `spares`: it leaves alone what is bad on purpose, so that must be known before it begins.
+    """
+
+    spares: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -40,12 +44,16 @@ class Pass(Protocol):
         """Whether all its time counts as spent on damage."""
         ...
 
+    def needed(self, effort: Effort) -> bool:
+        """Whether there is anything for it to do: mostly as long as a sector is not good."""
+        return effort.unfinished
+
     def run(self, effort: Effort) -> Task[None]:
         """Read what this pass is for. Ends by itself, or by the exceptions of `Effort.read`."""
         ...
 
 
-class FirstPass:
+class FirstPass(Pass):
     """Forward at full speed in the largest commands; where it fails or crawls, skip ahead.
 
     The skip is one turn of the disc at first and doubles with each trouble in a row: a scratch
@@ -72,7 +80,8 @@ class FirstPass:
                 pace.add(outcome, count)
                 if not asked and pace.lost > pace.of(effort.map.count(*_UNREAD)):
                     asked = True
-                    if not plainly_first(effort.workspace):
+                    effort.recognise()
+                    if not effort.protected:  # else what is bad on purpose must show, plainly
                         effort.drive.ways_to_raw()
                 if outcome.failed or _crawls(outcome, usual):
                     at += _skip(effort, at, turns)
@@ -101,7 +110,7 @@ class _Pace:
         return self._best * count + _PATIENCE
 
 
-class Delimit:
+class Delimit(Pass):
     """Backward into what was skipped, up to the first trouble: damage gets its far edge."""
 
     name = "delimiting"
@@ -122,7 +131,7 @@ class Delimit:
                     break
 
 
-class Sweep:
+class Sweep(Pass):
     """All that is still UNREAD, in large commands, skipping nothing."""
 
     name = "sweeping"
@@ -140,7 +149,7 @@ class Sweep:
                 at += count
 
 
-class Trim:
+class Trim(Pass):
     """From both edges of each failed stretch, up to a bad one: sector by sector, of DVD and BD by
     what is corrected together, as none of that can be read if one cannot.
     """
@@ -169,7 +178,7 @@ class Trim:
                     break
 
 
-class Scrape:
+class Scrape(Pass):
     """Every sector of failed commands, one by one; of DVD and BD every ECC block."""
 
     name = "scraping"

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from imagerd.recovery import borders
-from imagerd.recovery.protection.facts import Channel, Finding
-from imagerd.recovery.protection.recognise import expected, recognise_in
+from imagerd.recovery.protection.facts import Finding
+from imagerd.recovery.protection.recognise import expected
 from imagerd.recovery.sectormap import RangeSet
 from imagerd.recovery.workspace import Workspace
 
@@ -18,10 +18,3 @@ def bad_on_purpose(work: Workspace, findings: Iterable[Finding]) -> RangeSet:
     for part in borders.expected(work):
         sectors.add(part)
     return sectors
-
-
-def plainly_first(work: Workspace) -> bool:
-    """Whether the disc is protected by bad sectors: which these are shows only when all of it was
-    read plainly, the drive correcting as it does.
-    """
-    return any(found.channel is Channel.SECTORS for found in recognise_in(work))

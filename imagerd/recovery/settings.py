@@ -8,9 +8,10 @@ from imagerd.disc.source import SectorState
 from imagerd.recovery.geometry import Geometry
 from imagerd.recovery.judge import Judge
 from imagerd.recovery.reader import Approach, Reader
-from imagerd.recovery.scrambled import Shift, find_shift
+from imagerd.recovery.scrambled import Shift, find_syncs
 from imagerd.recovery.sectormap import GOOD
 from imagerd.recovery.workspace import Workspace
+from imagerd.recovery.writeoffset import note_sync, told_by
 
 _BRIEFLY = 1  # retries of the drive's own, while there is much else to read
 _SPOTS = 4  # good sectors on which the shift of data read as audio is looked for
@@ -75,6 +76,11 @@ class Settings:
         return Approach(uncorrected=True) if self._obeys else None
 
     def _seek_shift(self) -> None:
+        """By what is known of this drive, else by reading; what is found is for the report, too."""
+        known = told_by(self._reader, self._work)
+        if known is not None:
+            self._shift_sought, self.shift = True, Shift.told(known)
+            return
         spots = [
             run.start + len(run) // 2
             for run in self._work.map.ranges((SectorState.PROVEN,))
@@ -82,8 +88,9 @@ class Settings:
         ]
         for lba in spots[:: max(len(spots) // _SPOTS, 1)][:_SPOTS]:
             self._shift_sought = True
-            self.shift = find_shift(self._reader, lba)
-            if self.shift is not None:
+            found = find_syncs(self._reader, lba)
+            if found is not None:
+                self.shift = Shift.told(note_sync(self._reader, self._work, found))
                 return
 
     def _apply_speed(self) -> None:

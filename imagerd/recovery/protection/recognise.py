@@ -27,6 +27,7 @@ from imagerd.recovery.protection.facts import (
     Facts,
     Finding,
 )
+from imagerd.recovery.protection.twins import noted_twins
 from imagerd.recovery.sectormap import BAD, RangeSet, SectorMap
 from imagerd.recovery.worksource import WorkSource
 from imagerd.recovery.workspace import Workspace
@@ -86,6 +87,7 @@ def facts_of(work: Workspace) -> Facts:
         odd_q=odd_q(work),
         programs=programs(source, table),
         played=None if work.layout.is_cd else played(source, table),
+        twins=() if (noted := noted_twins(work)) is None else tuple(noted.twins),
     )
 
 
