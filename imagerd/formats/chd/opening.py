@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Open a CHD as an image."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from imagerd.base.errors import BadInput
+from imagerd.disc.layout import Layout, Medium, SectorFormat, TrackMode, single_track
+from imagerd.formats.chd import ours
+from imagerd.formats.chd.decoders import FRAME, require
+from imagerd.formats.chd.header import LONGEST, Header, parse
+from imagerd.formats.chd.hunkmap import read_map
+from imagerd.formats.chd.hunks import Hunks
+from imagerd.formats.chd.image import ChdImage, Disc
+from imagerd.formats.chd.metadata import Block, read_chain
+from imagerd.formats.chd.place import Piece, layout_of, pieces_of
+from imagerd.formats.chd.tracks import Entry, is_gd, read_entries, read_sessions
+from imagerd.formats.datafile import DataFile
+from imagerd.formats.image import Warning_
+from imagerd.formats.iso import LARGEST_DVD
+
+DVD = b"DVD "
+_BLOCK = SectorFormat.USER.size
+_OTHERS = {
+    b"GDDD": "a hard disk",
+    b"AVAV": "a laserdisc",
+    b"AVLD": "a laserdisc",
+    b"IDNT": "a hard disk",
+    b"CIS ": "a memory card",
+}
+_MOST_PARENTS = 8
+_MOST_BESIDE = 10_000  # files looked at for a parent
+
+
+def open_image(path: Path, *, allow_outside: bool = False) -> ChdImage:
+    """Open the CHD `path`. Its parent, if it needs one, is looked for in the same folder."""
+    with ExitStack() as stack:
+        try:
+            hunks, blocks = _open(path, stack, ())
+            disc = _disc(path, hunks.header, blocks)
+        except BadInput as error:
+            text = str(error)
+            raise (error if text.endswith(".") else BadInput(f"{path}: {text}.")) from error
+        stack.pop_all()
+        hunks = _with_unit(hunks, FRAME if disc.layout.is_cd else _BLOCK)
+        return ChdImage(path, hunks, disc)
+
+
+def _open(
+    path: Path, stack: ExitStack, children: tuple[bytes, ...]
+) -> tuple[Hunks, tuple[Block, ...]]:
+    file = DataFile(path)
+    stack.callback(file.close)
+    header = parse(file.peek(0, LONGEST))
+    require(header.codecs)
+    blocks = read_chain(file, header.meta_offset)
+    entries = read_map(file, header)
+    if header.parent_sha1 is None:
+        return Hunks(file, header, entries), blocks
+    beside = _parent(path, header.parent_sha1)
+    if header.parent_sha1 in children or len(children) == _MOST_PARENTS:
+        raise BadInput("its parents lead in a circle, or too far")
+    parent, _ = _open(beside, stack, (*children, header.parent_sha1))
+    return Hunks(file, header, entries, parent), blocks
+
+
+def _parent(path: Path, sha1: bytes) -> Path:
+    """The file beside `path` whose header says that it is the parent."""
+    with os.scandir(path.parent) as entries:
+        for number, entry in enumerate(entries):
+            if number == _MOST_BESIDE:
+                break
+            if not entry.name.lower().endswith(".chd") or entry.name == path.name:
+                continue
+            try:
+                file = DataFile(Path(entry.path))
+            except BadInput:
+                continue
+            try:
+                found = parse(file.peek(0, LONGEST))
+            except BadInput:
+                continue
+            finally:
+                file.close()
+            if sha1 == found.sha1:
+                return Path(entry.path)
+    raise BadInput(
+        f"it needs its parent, the CHD whose SHA-1 is {sha1.hex()}; put that into the same folder"
+    )
+
+
+def _with_unit(hunks: Hunks, unit: int) -> Hunks:
+    """Versions 3 and 4 do not say what a unit is: their disc does."""
+    parent = None if hunks.parent is None else _with_unit(hunks.parent, unit)
+    header = hunks.header if hunks.header.unit else replace(hunks.header, unit=unit)
+    return replace(hunks, header=header, parent=parent)
+
+
+def _disc(path: Path, header: Header, blocks: tuple[Block, ...]) -> Disc:
+    tags = {block.tag for block in blocks}
+    entries = read_entries(blocks)
+    if entries:
+        return _cd(path, header, blocks, entries)
+    if DVD in tags:
+        return _dvd(path, header, blocks)
+    what = next((name for tag, name in _OTHERS.items() if tag in tags), "raw data")
+    raise BadInput(f"it holds {what}, not a disc; extract it by chdman")
+
+
+def _cd(path: Path, header: Header, blocks: tuple[Block, ...], entries: tuple[Entry, ...]) -> Disc:
+    warnings: list[Warning_] = []
+    frames = sum(entry.padded for entry in entries)
+    if header.hunk % FRAME or header.unit not in (0, FRAME):
+        raise BadInput(f"its hunks of {header.hunk} bytes are no frames of a CD")
+    if frames * FRAME > header.hunks * header.hunk:
+        raise BadInput(f"its tracks have {frames} frames, its data only {header.logical} bytes")
+    layout = layout_of(
+        entries,
+        gd=is_gd(blocks),
+        sessions=read_sessions(blocks, len(entries)),
+        note=lambda sentence: warnings.append(Warning_(path, None, sentence)),
+    )
+    return _with_kept(path, blocks, layout, entries, warnings)
+
+
+def _with_kept(
+    path: Path,
+    blocks: tuple[Block, ...],
+    layout: Layout,
+    entries: tuple[Entry, ...],
+    warnings: list[Warning_],
+) -> Disc:
+    """The disc as imagerd noted it, if it did and the sectors are those; else as `layout` says."""
+    kept = next((block.data for block in blocks if block.tag == ours.TAG), None)
+    if kept is not None:
+        noted = ours.parse(kept, [entry.stored for entry in entries])
+        pieces = None if noted is None else pieces_of(noted.layout, entries)
+        if noted is not None and pieces is not None and noted.layout.medium is layout.medium:
+            return Disc(noted.layout, pieces, tuple(warnings), noted.unread)
+        note = "what imagerd noted of the disc does not fit the file, and was left aside"
+        warnings.append(Warning_(path, None, note))
+    pieces = pieces_of(layout, entries)
+    assert pieces is not None
+    return Disc(layout, pieces, tuple(warnings))
+
+
+def _dvd(path: Path, header: Header, blocks: tuple[Block, ...]) -> Disc:
+    size = SectorFormat.USER.size
+    count, left = divmod(header.logical, size)
+    if header.hunk % size or left or header.unit not in (0, size):
+        raise BadInput(f"its {header.logical} bytes are no blocks of a DVD")
+    medium = Medium.DVD if count <= LARGEST_DVD else Medium.BD
+    layout = single_track(count, TrackMode.BLOCKS, medium=medium, stored=SectorFormat.USER)
+    kept = next((block.data for block in blocks if block.tag == ours.TAG), None)
+    noted = None if kept is None else ours.parse(kept, [SectorFormat.USER])
+    unread: tuple[range, ...] = ()
+    if noted is not None and not noted.layout.is_cd and noted.layout.tracks[0].stored_range == range(count):
+        layout, unread = noted.layout, noted.unread
+    piece = Piece(0, count, 0, TrackMode.BLOCKS, SectorFormat.USER)
+    return Disc(layout, (piece,), (), unread)
