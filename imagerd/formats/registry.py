@@ -55,6 +55,7 @@ ROWS = {
         "imagerd.formats.chd.opening",
         (".chd",),
         signs.is_chd,
+        "imagerd.formats.chd.writing",
     ),
     Container.BIN: Row("imagerd.formats.bare", (".bin", ".img"), signs.is_raw),
     Container.ISO: Row(

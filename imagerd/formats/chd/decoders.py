@@ -80,7 +80,7 @@ def unflac(data: bytes, size: int) -> bytes:
     order = {b"L": "<i2", b"B": ">i2"}.get(data[:1])
     if order is None or size % 4:
         raise Corrupt("a FLAC hunk without a byte order")
-    out, _ = flac.decode(data[1:], size // 4, flac.block_size(size, 512), order)
+    out, _ = flac.decode(data[1:], size // 4, flac.block_size(size, 2048), order)
     return out
 
 
@@ -109,7 +109,7 @@ def decode_frames(codec: bytes, data: bytes, count: int) -> Frames:
     """A hunk of `count` frames that a codec for CDs made."""
     if codec == b"cdfl":
         size = count * SECTOR
-        block = flac.block_size(size, 2048)
+        block = flac.block_size(size, SECTOR)
         sectors, used = flac.decode(data, size // 4, block, ">i2")
         return Frames(sectors, _sub(inflate, data[used:], count * SUB), b"")
     base, sub = _CD[codec]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from imagerd.base.errors import BadInput
-from imagerd.disc.layout import Layout, Medium, SectorFormat, TrackMode, single_track
+from imagerd.disc.layout import Layout, SectorFormat, TrackMode
 from imagerd.formats.chd import ours
 from imagerd.formats.chd.decoders import FRAME, require
 from imagerd.formats.chd.header import LONGEST, Header, parse
@@ -17,13 +17,11 @@ from imagerd.formats.chd.hunkmap import read_map
 from imagerd.formats.chd.hunks import Hunks
 from imagerd.formats.chd.image import ChdImage, Disc
 from imagerd.formats.chd.metadata import Block, read_chain
-from imagerd.formats.chd.place import Piece, layout_of, pieces_of
-from imagerd.formats.chd.tracks import Entry, is_gd, read_entries, read_sessions
+from imagerd.formats.chd.place import Piece, dvd_layout, layout_of, pieces_of
+from imagerd.formats.chd.tracks import DVD, Entry, is_gd, read_entries, read_sessions
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.image import Warning_
-from imagerd.formats.iso import LARGEST_DVD
 
-DVD = b"DVD "
 _BLOCK = SectorFormat.USER.size
 _OTHERS = {
     b"GDDD": "a hard disk",
@@ -153,8 +151,7 @@ def _dvd(path: Path, header: Header, blocks: tuple[Block, ...]) -> Disc:
     count, left = divmod(header.logical, size)
     if header.hunk % size or left or header.unit not in (0, size):
         raise BadInput(f"its {header.logical} bytes are no blocks of a DVD")
-    medium = Medium.DVD if count <= LARGEST_DVD else Medium.BD
-    layout = single_track(count, TrackMode.BLOCKS, medium=medium, stored=SectorFormat.USER)
+    layout = dvd_layout(count)
     kept = next((block.data for block in blocks if block.tag == ours.TAG), None)
     noted = None if kept is None else ours.parse(kept, [SectorFormat.USER])
     unread: tuple[range, ...] = ()

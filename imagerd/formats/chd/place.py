@@ -16,9 +16,11 @@ from imagerd.disc.layout import (
     Session,
     Track,
     TrackMode,
+    single_track,
 )
 from imagerd.formats.chd.tracks import Entry
 from imagerd.formats.cue.gaps import GD_HIGH_DENSITY, SESSION_PREGAP, gap_after
+from imagerd.formats.iso import LARGEST_DVD
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,12 @@ def _lay(state: _Laying, entry: Entry, *, gd: bool, note: Callable[[str], None])
     )
     state.sessions[-1].append(track)
     state.lba, state.gap = track.end, entry.pad
+
+
+def dvd_layout(blocks: int) -> Layout:
+    """The layout of so many blocks of a DVD, or of a BD where they are too many for one."""
+    medium = Medium.DVD if blocks <= LARGEST_DVD else Medium.BD
+    return single_track(blocks, TrackMode.BLOCKS, medium=medium, stored=SectorFormat.USER)
 
 
 def pieces_of(layout: Layout, entries: Sequence[Entry]) -> tuple[Piece, ...] | None:

@@ -20,6 +20,7 @@ PADDING = 4  # frames that the length of a track is rounded up to
 MOST_FRAMES = 900_000  # of a disc; a GD-ROM has 549150
 CD2, CD1, CD0 = b"CHT2", b"CHTR", b"CHCD"
 GD2, GD1 = b"CHGD", b"CHGT"
+DVD = b"DVD "
 SESSION = b"CHSE"
 _SESSION = re.compile(rb"SESSION:(\d{1,2})")
 _TAGS = (CD2, GD2, CD1, GD1)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compressed map of version 5, from one entry for each hunk."""
+
+from __future__ import annotations
+
+import numpy as np
+from fastcrc import crc16
+
+from imagerd.formats.chd.bits import BitWriter
+from imagerd.formats.chd.huffman import canonical, lengths_of, write_map_tree
+from imagerd.formats.chd.hunkmap import MAP_HEAD, Code, Entries, Kind, map_bytes
+
+
+def write_map(entries: Entries, first: int) -> bytes:
+    """The map of `entries` (kinds of codecs, PLAIN and SELF), whose data begin at `first`."""
+    kinds = _shortened(entries)
+    symbols = _repeated(kinds)
+    counts = [0] * 16
+    for symbol in symbols:
+        counts[symbol] += 1
+    lengths = lengths_of(counts, 8)
+    codes = canonical(lengths)
+    own = entries["kind"] == Kind.SELF
+    packed = entries["kind"] <= Kind.CODEC3
+    length_bits = int(entries["length"][packed].max(initial=0)).bit_length()
+    self_bits = int(entries["offset"][own].max(initial=0)).bit_length()
+    bits = BitWriter()
+    write_map_tree(bits, lengths)
+    for symbol in symbols:
+        bits.write(codes[symbol], lengths[symbol])
+    rows = zip(
+        kinds, *(entries[name].tolist() for name in ("length", "offset", "check")), strict=True
+    )
+    for kind, length, offset, check in rows:
+        if kind <= Kind.CODEC3:
+            bits.write(length, length_bits)
+            bits.write(check, 16)
+        elif kind == Kind.PLAIN:
+            bits.write(check, 16)
+        elif kind == Kind.SELF:
+            bits.write(offset, self_bits)
+    body = bits.data()
+    crc = crc16.ibm_3740(map_bytes(entries))
+    head = MAP_HEAD.pack(len(body), first.to_bytes(6, "big"), crc, length_bits, self_bits, 0, 0)
+    return head + body
+
+
+def _shortened(entries: Entries) -> list[int]:
+    """The kinds, with references that follow from the one before told apart."""
+    kinds: list[int] = entries["kind"].tolist()
+    last = 0
+    for row in np.flatnonzero(entries["kind"] == Kind.SELF).tolist():
+        target = int(entries["offset"][row])
+        if target == last:
+            kinds[row] = Code.SELF_SAME
+        elif target == last + 1:
+            kinds[row] = Code.SELF_NEXT
+        last = target
+    return kinds
+
+
+_SHORT, _LONG = 3, 19  # the fewest kinds that each form of repetition stands for
+_MOST = _LONG + 255
+
+
+def _repeated(kinds: list[int]) -> list[int]:
+    """The kinds as symbols: runs of one that came before as a count of 4 or twice 4 bits."""
+    symbols: list[int] = []
+    last, at = 0, 0
+    while at < len(kinds):
+        kind, run = kinds[at], 1
+        while at + run < len(kinds) and kinds[at + run] == kind and run <= _MOST:
+            run += 1
+        if kind != last:
+            symbols.append(kind)
+            last = kind
+            at += 1
+            continue
+        run = min(run, _MOST)
+        if run < _SHORT:
+            symbols += [kind] * run
+        elif run < _LONG:
+            symbols += [Code.RLE_SHORT, run - _SHORT]
+        else:
+            symbols += [Code.RLE_LONG, (run - _LONG) >> 4, (run - _LONG) & 15]
+        at += run
+    return symbols
