@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 
-class Corrupt(Exception):  # noqa: N818 - as the project's other errors
+class Corrupt(Exception):
     """Bytes that are not what a codec or a table makes. Never leaves this package."""
 
 

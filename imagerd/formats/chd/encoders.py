@@ -25,8 +25,7 @@ from imagerd.sectors.parity import p_q_ok
 
 CD_HUNK = 8 * FRAME
 DVD_HUNK = 2 * 2048
-_DENSE = 0.97  # deflate that keeps more than this: nothing will do
-_LITTLE = 0.1  # and less than this: small things count
+_CLOSE = 1.06  # the quick look is that near to LZMA: deflate at its best may win
 _NEAR = 1.2  # what the quick look may lose against LZMA
 _QUICK = 1  # level of deflate that looks, and that of the quick preset
 
@@ -52,6 +51,12 @@ def deflate(data: bytes, level: int) -> bytes:
     return zlib.compress(data, level, -15)
 
 
+def _silence(size: int) -> bytes:
+    """`size` zeros; looked at as runs only, deflate needs a byte less for them."""
+    coder = zlib.compressobj(9, zlib.DEFLATED, -15, strategy=zlib.Z_RLE)
+    return coder.compress(bytes(size)) + coder.flush()
+
+
 class CdPacker:
     """Packs hunks of eight frames. May be used by several threads at once."""
 
@@ -72,7 +77,7 @@ class CdPacker:
         bare = _strip(sectors, synced)
         sub = np.ascontiguousarray(frames[:, SECTOR:]).reshape(len(data), -1)
         per = self.hunk // FRAME
-        silent = deflate(bytes(sub.shape[1]), 9)
+        silent = _silence(sub.shape[1])
         return [
             self._one(
                 data[row],
@@ -108,12 +113,12 @@ class CdPacker:
             return {}
         if self._quick:
             return {b"cdzl": look}
-        if len(look) > _DENSE * room:
+        if len(look) > room:
             return {b"cdzl": deflate(base, 9)}
-        streams = {b"cdlz": self._tools.lzma.encode(base)}
-        if len(look) < _LITTLE * len(base):
-            streams[b"cdzl"] = deflate(base, 9)
-        return streams
+        packed = self._tools.lzma.encode(base)
+        if len(look) > _CLOSE * len(packed):
+            return {b"cdlz": packed}
+        return {b"cdlz": packed, b"cdzl": deflate(base, 9)}
 
 
 def best(found: dict[bytes, bytes], slot: dict[bytes, int], whole: Bytes2D) -> Packed:
@@ -158,6 +163,6 @@ class DvdPacker:
         base = whole.tobytes()
         look = deflate(base, _QUICK)
         found = {b"zlib": look}
-        if not self._quick and len(look) <= _DENSE * len(base):
+        if not self._quick and len(look) <= len(base):
             found = {b"lzma": self._tools.lzma.encode(base), b"zlib": deflate(base, 9)}
         return best(found, self._slot, whole)

@@ -25,7 +25,9 @@ _GO_ON, _STOP, _END = 0, 1, 1  # of the callbacks: continue, abort; read: 1 is t
 _READ_ABORT = 2
 Samples = npt.NDArray[np.int32]
 
-_WRITE_OUT = ctypes.CFUNCTYPE(c_int, c_void_p, POINTER(c_byte), c_size_t, c_uint32, c_uint32, c_void_p)
+_WRITE_OUT = ctypes.CFUNCTYPE(
+    c_int, c_void_p, POINTER(c_byte), c_size_t, c_uint32, c_uint32, c_void_p
+)
 _READ_IN = ctypes.CFUNCTYPE(c_int, c_void_p, POINTER(c_byte), POINTER(c_size_t), c_void_p)
 _TELL = ctypes.CFUNCTYPE(c_int, c_void_p, POINTER(c_uint64), c_void_p)
 
@@ -67,13 +69,28 @@ def _declare(flac: ctypes.CDLL) -> None:
         new.restype = c_void_p
         getattr(flac, f"FLAC__stream_{kind}_delete").argtypes = (c_void_p,)
         getattr(flac, f"FLAC__stream_{kind}_finish").argtypes = (c_void_p,)
-    for name in ("channels", "bits_per_sample", "sample_rate", "compression_level", "blocksize",
-                 "streamable_subset", "verify"):
+    for name in (
+        "channels",
+        "bits_per_sample",
+        "sample_rate",
+        "compression_level",
+        "blocksize",
+        "streamable_subset",
+        "verify",
+    ):
         getattr(flac, f"FLAC__stream_encoder_set_{name}").argtypes = (c_void_p, c_uint32)
     flac.FLAC__stream_encoder_init_stream.argtypes = (c_void_p, _WRITE_OUT, *[c_void_p] * 4)
     flac.FLAC__stream_encoder_process_interleaved.argtypes = (c_void_p, c_void_p, c_uint32)
     flac.FLAC__stream_decoder_init_stream.argtypes = (
-        c_void_p, _READ_IN, c_void_p, _TELL, c_void_p, c_void_p, _WRITE_SAMPLES, c_void_p, _ERROR,
+        c_void_p,
+        _READ_IN,
+        c_void_p,
+        _TELL,
+        c_void_p,
+        c_void_p,
+        _WRITE_SAMPLES,
+        c_void_p,
+        _ERROR,
         c_void_p,
     )
     flac.FLAC__stream_decoder_process_single.argtypes = (c_void_p,)
@@ -117,8 +134,13 @@ def encode(samples: Samples, block: int) -> bytes:
     encoder = flac.FLAC__stream_encoder_new()
     try:
         for name, value in (
-            ("verify", 0), ("channels", 2), ("bits_per_sample", 16), ("sample_rate", _RATE),
-            ("compression_level", _LEVEL), ("blocksize", block), ("streamable_subset", 0),
+            ("verify", 0),
+            ("channels", 2),
+            ("bits_per_sample", 16),
+            ("sample_rate", _RATE),
+            ("compression_level", _LEVEL),
+            ("blocksize", block),
+            ("streamable_subset", 0),
         ):
             getattr(flac, f"FLAC__stream_encoder_set_{name}")(encoder, value)
         if flac.FLAC__stream_encoder_init_stream(encoder, write, None, None, None, None):

@@ -59,7 +59,8 @@ def parse(data: bytes) -> Header:
     length, version = struct.unpack_from(">II", data, 8)
     if version not in _SIZES:
         raise BadInput(
-            f"it is a CHD of version {version}; convert it by `chdman copy`, only 3, 4 and 5 are read"
+            f"it is a CHD of version {version}, and only 3, 4 and 5 are read; convert it by"
+            " `chdman copy`"
         )
     if length != _SIZES[version] or len(data) < length:
         raise BadInput(f"its header of {length} bytes is not one of version {version}")
@@ -100,9 +101,7 @@ def _parse_v5(data: bytes) -> Header:
         codecs = codecs[:-1]
     logical, map_offset, meta_offset, hunk, unit, raw, sha1, parent = fields[7:]
     parent_sha1 = parent if any(parent) else None
-    return Header(
-        5, codecs, logical, map_offset, meta_offset, hunk, unit, raw, sha1, parent_sha1
-    )
+    return Header(5, codecs, logical, map_offset, meta_offset, hunk, unit, raw, sha1, parent_sha1)
 
 
 def pack(header: Header) -> bytes:
@@ -110,6 +109,4 @@ def pack(header: Header) -> bytes:
     codecs = (*header.codecs, NONE, NONE, NONE, NONE)[:4]
     parent = header.parent_sha1 or bytes(20)
     numbers = (header.logical, header.map_offset, header.meta_offset, header.hunk, header.unit)
-    return _V5.pack(
-        MAGIC, V5_SIZE, 5, *codecs, *numbers, header.raw_sha1, header.sha1, parent
-    )
+    return _V5.pack(MAGIC, V5_SIZE, 5, *codecs, *numbers, header.raw_sha1, header.sha1, parent)

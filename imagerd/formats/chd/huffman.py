@@ -113,7 +113,9 @@ def lengths_of(counts: Sequence[int], longest: int) -> list[int]:
 
 
 def _best(counts: Sequence[int]) -> list[int]:
-    heap = [(count, symbol, (symbol,)) for symbol, count in enumerate(counts) if count]
+    heap: list[tuple[int, int, tuple[int, ...]]] = [
+        (count, symbol, (symbol,)) for symbol, count in enumerate(counts) if count
+    ]
     lengths = [0] * len(counts)
     if len(heap) == 1:
         lengths[heap[0][1]] = 1

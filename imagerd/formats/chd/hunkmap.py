@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
@@ -150,7 +149,9 @@ def _take(body: bytes, position: Numbers, width: Numbers | int) -> Numbers:
     windows = np.zeros(len(position), np.uint64)
     at = position >> 3
     for byte in range(8):
-        windows |= padded[np.minimum(at + byte, len(padded) - 1)].astype(np.uint64) << np.uint64(56 - 8 * byte)
+        windows |= padded[np.minimum(at + byte, len(padded) - 1)].astype(np.uint64) << np.uint64(
+            56 - 8 * byte
+        )
     shift = np.asarray(64 - (position & 7) - width, np.uint64)
     wide: Numbers = (windows >> np.minimum(shift, np.uint64(63))).astype(np.int64)
     wide &= (np.int64(1) << np.asarray(width, np.int64)) - 1
@@ -201,7 +202,9 @@ def _plain_map(file: DataFile, header: Header) -> Entries:
     return entries
 
 
-_OLD_ENTRY = np.dtype([("offset", ">u8"), ("crc", ">u4"), ("low", ">u2"), ("high", "u1"), ("flags", "u1")])
+_OLD_ENTRY = np.dtype(
+    [("offset", ">u8"), ("crc", ">u4"), ("low", ">u2"), ("high", "u1"), ("flags", "u1")]
+)
 _OLD_KINDS = (Kind.BAD, Kind.CODEC0, Kind.PLAIN, Kind.MINI, Kind.SELF, Kind.PARENT, Kind.BAD)
 _NO_CRC = 0x10
 

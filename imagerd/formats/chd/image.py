@@ -190,7 +190,9 @@ def _sectors(piece: Piece, frames: Bytes2D) -> Bytes2D:
         if size == 2352:
             data.view(np.uint16).byteswap(inplace=True)
         else:
-            data[:, :2352] = np.ascontiguousarray(data[:, :2352]).view(np.uint16).byteswap().view(np.uint8)
+            data[:, :2352] = (
+                np.ascontiguousarray(data[:, :2352]).view(np.uint16).byteswap().view(np.uint8)
+            )
     return data
 
 

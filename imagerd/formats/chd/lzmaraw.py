@@ -108,7 +108,7 @@ class Encoder:
         if self._lib is None or self._begin() != 0:
             return self._by_wrapper(data)
         stream = self._stream
-        stream.next_in = ctypes.cast(data, c_void_p)
+        stream.next_in = ctypes.cast(ctypes.c_char_p(data), c_void_p)
         stream.avail_in = len(data)
         stream.next_out = ctypes.addressof(self._out)
         stream.avail_out = len(self._out)

@@ -155,7 +155,11 @@ def _dvd(path: Path, header: Header, blocks: tuple[Block, ...]) -> Disc:
     kept = next((block.data for block in blocks if block.tag == ours.TAG), None)
     noted = None if kept is None else ours.parse(kept, [SectorFormat.USER])
     unread: tuple[range, ...] = ()
-    if noted is not None and not noted.layout.is_cd and noted.layout.tracks[0].stored_range == range(count):
+    if (
+        noted is not None
+        and not noted.layout.is_cd
+        and noted.layout.tracks[0].stored_range == range(count)
+    ):
         layout, unread = noted.layout, noted.unread
     piece = Piece(0, count, 0, TrackMode.BLOCKS, SectorFormat.USER)
     return Disc(layout, (piece,), (), unread)

@@ -121,9 +121,7 @@ def pieces_of(layout: Layout, entries: Sequence[Entry]) -> tuple[Piece, ...] | N
     for track in layout.tracks:
         stored = track.stored_range
         if track.pregap_virtual:
-            pieces.append(
-                Piece(track.start, track.pregap_virtual, None, track.mode, track.stored)
-            )
+            pieces.append(Piece(track.start, track.pregap_virtual, None, track.mode, track.stored))
         lba = stored.start
         while lba < stored.stop:
             if not runs:
@@ -133,9 +131,7 @@ def pieces_of(layout: Layout, entries: Sequence[Entry]) -> tuple[Piece, ...] | N
             if entry.stored is not track.stored:
                 return None
             swap = entry.mode is TrackMode.AUDIO
-            pieces.append(
-                Piece(lba, taken, frame, track.mode, track.stored, entry.sub, swap)
-            )
+            pieces.append(Piece(lba, taken, frame, track.mode, track.stored, entry.sub, swap))
             if taken < count:
                 runs.insert(0, (frame + taken, count - taken, entry))
             lba += taken

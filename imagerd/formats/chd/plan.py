@@ -118,7 +118,8 @@ def _entry(number: int, track: Track) -> Planned:
         len(track.stored_range),
         "RW_RAW" if track.stored in SUBS else "NONE",
         0,
-        track.pregap,
+        # Of a pregap that is in part stored, the rest counts: so the length of the disc is right.
+        track.pregap_virtual or track.pregap,
         track.pregap > 0 and not track.pregap_virtual,
         track.postgap_virtual,
     )
@@ -130,7 +131,9 @@ def _gd_entries(layout: Layout) -> tuple[Planned, ...]:
     result = []
     for number, track in _numbered(layout):
         after = next((t for n, t in _numbered(layout) if n == number + 1), None)
-        begin = track.stored_range.start if number == 1 else max(track.index1, track.stored_range.start)
+        begin = (
+            track.stored_range.start if number == 1 else max(track.index1, track.stored_range.start)
+        )
         areas = [range(begin, track.stored_range.stop)]
         pad = 0
         if after is not None:

@@ -125,12 +125,13 @@ def read_sessions(blocks: Sequence[Block], tracks: int) -> tuple[int, ...]:
 
 def _parse(block: Block) -> Entry:
     text = block.data.rstrip(b"\0").decode("ascii", "replace")
-    fields = dict(_FIELD.findall(text))
+    fields: dict[str, str] = dict(_FIELD.findall(text))
     try:
         pregap_type = fields.get("PGTYPE", "")
+        word = fields["TYPE"]
         entry = Entry(
             int(fields["TRACK"]),
-            _WORDS.get(fields["TYPE"], fields["TYPE"]),
+            _WORDS.get(word, word),
             int(fields["FRAMES"]),
             fields.get("SUBTYPE", "NONE"),
             int(fields.get("PAD", "0")),
@@ -172,9 +173,7 @@ def _parse_binary(block: Block) -> list[Entry]:
         kind, sub, _, _, frames, _ = table[1 + 6 * number : 7 + 6 * number]
         if kind >= len(_NUMBERED) or sub > 2 or frames > MOST_FRAMES:
             raise BadInput("its table of tracks is damaged")
-        entries.append(
-            Entry(number + 1, _NUMBERED[kind], frames, ("RW", "RW_RAW", "NONE")[sub])
-        )
+        entries.append(Entry(number + 1, _NUMBERED[kind], frames, ("RW", "RW_RAW", "NONE")[sub]))
     return entries
 
 
