@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CHDs that no program at hand writes: versions 3 and 4, plain maps, any codec; and their repair."""
+"""CHDs that no program at hand writes: versions 3 and 4, plain maps, any codec."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 from fastcrc import crc16
 
 from imagerd.disc.source import Bytes2D
-from imagerd.formats.chd.hunkmap import ENTRY, Kind
 from imagerd.formats.chd.header import V5_SIZE, Header, pack
+from imagerd.formats.chd.hunkmap import ENTRY, Kind
 from imagerd.formats.chd.mapwriting import write_map
 from imagerd.formats.chd.metadata import Block, overall_sha1, write_chain
 
@@ -85,8 +85,17 @@ def write_plain(path: Path, hunks: Bytes2D, blocks: Sequence[Block], empty: Sequ
     path.write_bytes(head.ljust(size, b"\0") + body)
 
 
-def write_old(path: Path, version: int, hunks: Bytes2D, blocks: Sequence[Block]) -> None:
-    """A CHD of version 3 or 4: hunks deflated, plain, repeated bytes, and references."""
+def write_old(
+    path: Path,
+    version: int,
+    hunks: Bytes2D,
+    blocks: Sequence[Block],
+    parent: tuple[bytes, Bytes2D] | None = None,
+) -> None:
+    """A CHD of version 3 or 4: hunks deflated, plain, repeated bytes, and references.
+
+    `parent`: the SHA-1 of another, and its hunks, which are not stored again.
+    """
     size = {3: 120, 4: 108}[version]
     body, table = b"", b""
     start = size + 16 * len(hunks) + 16
@@ -105,17 +114,21 @@ def write_old(path: Path, version: int, hunks: Bytes2D, blocks: Sequence[Block])
         else:
             body += deflated
         seen.setdefault(data, number)
+        same = [] if parent is None else [n for n, h in enumerate(parent[1]) if h.tobytes() == data]
+        if same:
+            offset, length, flags = same[0], 0, 5
         table += struct.pack(
             ">QIHBB", offset, zlib.crc32(data), length & 0xFFFF, length >> 16, flags
         )
     meta = start + len(body)
     raw = hashlib.sha1(hunks.tobytes()).digest()
-    common = struct.pack(">IIIQQ", 0, 1, len(hunks), hunks.size, meta)
+    other = bytes(20) if parent is None else parent[0]
+    common = struct.pack(">IIIQQ", 0 if parent is None else 1, 1, len(hunks), hunks.size, meta)
     if version == 3:
         md5 = hashlib.md5(hunks.tobytes()).digest()
-        rest = md5 + bytes(16) + struct.pack(">I", hunks.shape[1]) + raw + bytes(20)
+        rest = md5 + bytes(16) + struct.pack(">I", hunks.shape[1]) + raw + other
     else:
-        rest = struct.pack(">I", hunks.shape[1]) + overall_sha1(raw, blocks) + bytes(20) + raw
+        rest = struct.pack(">I", hunks.shape[1]) + overall_sha1(raw, blocks) + other + raw
     head = b"MComprHD" + struct.pack(">II", size, version) + common + rest
     chain = write_chain(blocks, meta)
     path.write_bytes(head + table + b"EndOfListCookie\0" + body + chain)

@@ -20,6 +20,7 @@ from types import ModuleType
 from imagerd.base.errors import BadInput, NotAvailable
 from imagerd.formats.chd import flac
 from imagerd.formats.chd.bits import Corrupt
+from imagerd.formats.chd.header import NONE
 from imagerd.formats.chd.huffman import decode_bytes
 
 SECTOR, SUB = 2352, 96
@@ -143,6 +144,8 @@ def zstd() -> ModuleType | None:
 def require(codecs: tuple[bytes, ...]) -> None:
     """Ask for what the codecs need. Raises `NotAvailable`, or `BadInput` for unknown ones."""
     for codec in codecs:
+        if codec == NONE:
+            continue
         if codec not in PLAIN and codec not in CD:
             name = codec.decode("ascii", "replace")
             raise BadInput(f"its codec {name!r} is none that imagerd knows")

@@ -30,7 +30,7 @@ class Kind(IntEnum):
     CODEC3 = 3
     PLAIN = 4
     SELF = 5  # `offset` is the number of another hunk of this file
-    PARENT = 6  # `offset` counts units of the parent
+    PARENT = 6  # `offset` counts units of the parent, its hunks before version 5
     EMPTY = 7  # nowhere: zeros, or the parent's own
     MINI = 8  # `offset` is itself the eight bytes that are repeated
     BAD = 9  # what the map says cannot be

@@ -7,7 +7,6 @@ import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 from fastcrc import crc16
 
 from imagerd.disc.source import Bytes2D
@@ -106,7 +105,8 @@ class _Batch:
         if kind == Kind.EMPTY and self.hunks.parent is None:
             return None
         if kind in (Kind.PARENT, Kind.EMPTY) and self.hunks.parent is not None:
-            at = number * header.hunk if kind == Kind.EMPTY else offset * header.unit
+            step = header.unit if header.version >= 5 else header.hunk
+            at = number * header.hunk if kind == Kind.EMPTY else offset * step
             size = min(header.hunk, self.hunks.parent.header.logical - at)
             if size <= 0:
                 raise Corrupt("a hunk lies past the end of the parent")
@@ -172,6 +172,3 @@ def _complete(sectors: Bytes2D, bare: Flags) -> None:
             part = sectors[rows]
             generate(part, mode2=is_mode2)
             sectors[rows] = part
-
-
-Numbers = npt.NDArray[np.int64]

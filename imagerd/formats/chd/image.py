@@ -112,7 +112,7 @@ class _Frames:
         self._kept: OrderedDict[tuple[int, int], tuple[Bytes2D, Flags]] = OrderedDict()
         self._coming: dict[int, Future[tuple[Bytes2D, Flags]]] = {}
         self._pool: ThreadPoolExecutor | None = None
-        self._next = 0
+        self._next = -1  # the frame after those read last
 
     def read(self, frame: int, count: int) -> tuple[Bytes2D, Flags]:
         """At least one of `count` frames from `frame`: (n, unit) and whether each is good.

@@ -123,7 +123,7 @@ def _entry(number: int, track: Track) -> Planned:
         track.pregap > 0 and not track.pregap_virtual,
         track.postgap_virtual,
     )
-    return Planned(entry, (track.stored_range,))
+    return Planned(entry, (track.stored_range,) if track.stored_range else ())
 
 
 def _gd_entries(layout: Layout) -> tuple[Planned, ...]:
