@@ -104,7 +104,10 @@ def write_old(
         data = hunk.tobytes()
         deflated = zlib.compress(data, 9, -15)
         offset, length, flags = start + len(body), len(deflated), 1
-        if data in seen:
+        same = [] if parent is None else [n for n, h in enumerate(parent[1]) if h.tobytes() == data]
+        if same:
+            offset, length, flags = same[0], 0, 5
+        elif data in seen:
             offset, length, flags = seen[data], 0, 4
         elif data == data[:8] * (len(data) // 8):
             offset, length, flags = int.from_bytes(data[:8], "big"), 0, 3
@@ -114,9 +117,6 @@ def write_old(
         else:
             body += deflated
         seen.setdefault(data, number)
-        same = [] if parent is None else [n for n, h in enumerate(parent[1]) if h.tobytes() == data]
-        if same:
-            offset, length, flags = same[0], 0, 5
         table += struct.pack(
             ">QIHBB", offset, zlib.crc32(data), length & 0xFFFF, length >> 16, flags
         )
