@@ -95,13 +95,17 @@ class CdPacker:
         base = sectors.tobytes()
         found: dict[bytes, bytes] = {}
         if is_audio and b"cdfl" in self._slot:
-            samples = np.frombuffer(base, ">i2").reshape(-1, 2).astype(np.int32)
-            found[b"cdfl"] = flac.encode(samples, flac.block_size(len(base), SECTOR)) + sub
+            found[b"cdfl"] = self._audio(base) + sub
         room = len(base) - (HEADER + SECTOR - P_PARITY) * int.from_bytes(bare, "little").bit_count()
         streams = self._data(base, room, len(found[b"cdfl"]) if found else None)
         for codec, stream in streams.items():
             found[codec] = bare + len(stream).to_bytes(2, "big") + stream + sub
         return best(found, self._slot, whole)
+
+    def _audio(self, base: bytes) -> bytes:
+        samples = np.frombuffer(base, ">i2").reshape(-1, 2).astype(np.int32)
+        level = flac.QUICK if self._quick else flac.BEST
+        return flac.encode(samples, flac.block_size(len(base), SECTOR), level)
 
     def _data(self, base: bytes, room: int, audio: int | None) -> dict[bytes, bytes]:
         """What deflate and LZMA make of sectors with `room` bytes that were not cleared.

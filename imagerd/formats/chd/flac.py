@@ -19,7 +19,7 @@ from imagerd.base.errors import NotAvailable
 from imagerd.formats.chd.bits import Corrupt
 
 _NAMES = ("libFLAC.so.14", "libFLAC.so.12", "libFLAC.so.8")
-_LEVEL = 8  # as MAME
+BEST, QUICK = 8, 3  # levels; MAME has the best
 _RATE = 44100
 _GO_ON, _STOP, _END = 0, 1, 1  # of the callbacks: continue, abort; read: 1 is the end
 _READ_ABORT = 2
@@ -120,7 +120,7 @@ def block_size(size: int, most: int) -> int:
     return samples
 
 
-def encode(samples: Samples, block: int) -> bytes:
+def encode(samples: Samples, block: int, level: int = BEST) -> bytes:
     """The frames of `samples`, (n, 2) of 16 bits, in blocks of `block`."""
     flac = _required()
     out = bytearray()
@@ -138,7 +138,7 @@ def encode(samples: Samples, block: int) -> bytes:
             ("channels", 2),
             ("bits_per_sample", 16),
             ("sample_rate", _RATE),
-            ("compression_level", _LEVEL),
+            ("compression_level", level),
             ("blocksize", block),
             ("streamable_subset", 0),
         ):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
@@ -20,6 +21,7 @@ ENTRY = np.dtype(
     [("kind", "u1"), ("length", ">u4"), ("offset", ">u8"), ("check", ">u4"), ("checked", "?")]
 )
 Entries = npt.NDArray[np.void]
+CHUNK = 1 << 16  # hunks worked on at a time: a DVD has two million
 MAP_HEAD = struct.Struct(">I6sHBBBB")
 
 
@@ -66,19 +68,23 @@ def read_map(file: DataFile, header: Header) -> Entries:
         entries = _unpack(header, body, widths, int.from_bytes(first, "big"))
     except Corrupt as error:
         raise BadInput(f"its map is damaged: {error}") from error
-    if crc16.ibm_3740(map_bytes(entries)) != crc:
+    if map_crc(entries) != crc:
         raise BadInput("its map is damaged: the CRC is wrong")
     return _resolved(entries)
 
 
-def map_bytes(entries: Entries) -> bytes:
-    """The map in the form that its CRC covers: 12 bytes each, kind, length, offset, CRC."""
-    out = np.zeros((len(entries), 12), np.uint8)
-    out[:, 0] = entries["kind"]
-    out[:, 1:4] = _bytes_of(entries["length"], ">u4")[:, 1:]
-    out[:, 4:10] = _bytes_of(entries["offset"], ">u8")[:, 2:]
-    out[:, 10:12] = _bytes_of(entries["check"], ">u4")[:, 2:]
-    return out.tobytes()
+def map_crc(entries: Entries) -> int:
+    """The CRC-16 of the map: over 12 bytes for each hunk, kind, length, offset, CRC."""
+    crc = 0xFFFF
+    for start in range(0, len(entries), CHUNK):
+        part = entries[start : start + CHUNK]
+        out = np.zeros((len(part), 12), np.uint8)
+        out[:, 0] = part["kind"]
+        out[:, 1:4] = _bytes_of(part["length"], ">u4")[:, 1:]
+        out[:, 4:10] = _bytes_of(part["offset"], ">u8")[:, 2:]
+        out[:, 10:12] = _bytes_of(part["check"], ">u4")[:, 2:]
+        crc = crc16.ibm_3740(out.data.cast("B"), crc)
+    return crc
 
 
 def _bytes_of(values: npt.NDArray[np.void], kind: str) -> npt.NDArray[np.uint8]:
@@ -89,34 +95,64 @@ def _bytes_of(values: npt.NDArray[np.void], kind: str) -> npt.NDArray[np.uint8]:
 def _unpack(header: Header, body: bytes, widths: tuple[int, int, int], first: int) -> Entries:
     """Decode a compressed map: first all its symbols, then for each the numbers that it needs."""
     bits = BitReader(body)
-    kinds = _symbols(bits, header.hunks)
-    if (kinds > max(Code)).any():
+    symbols = _symbols(bits, header.hunks)
+    if (symbols > max(Code)).any():
         raise Corrupt("a hunk is of no known kind")
-    numbers = np.zeros(16, np.int64)  # bits of the number that follows each symbol
-    numbers[: Kind.PLAIN] = widths[0]
-    numbers[Kind.SELF], numbers[Kind.PARENT] = widths[1:]
-    checked = kinds <= Kind.PLAIN
-    width = numbers[kinds] + 16 * checked
-    end = bits.position + np.cumsum(width)
-    if len(end) and end[-1] > len(body) * 8:
-        raise Corrupt("it ends too early")
-    value = _take(body, end - width, numbers[kinds])
-    value[kinds == Kind.PLAIN] = header.hunk
     entries = np.zeros(header.hunks, ENTRY)
-    entries["checked"] = checked
-    entries["check"][checked] = _take(body, end[checked] - 16, 16)
-    entries["length"] = np.where(checked, value, 0)
-    entries["kind"] = _KIND_OF[kinds]
-    offset = first + np.cumsum(np.where(checked, value, 0)) - np.where(checked, value, 0)
-    own = _running(value, kinds == Kind.SELF, kinds == Code.SELF_NEXT, 1)
-    step = header.hunk // header.unit
-    here = kinds == Code.PARENT_SELF
-    value[here] = np.flatnonzero(here) * step
-    parent = _running(value, (kinds == Kind.PARENT) | here, kinds == Code.PARENT_NEXT, step)
-    kind = entries["kind"]
-    where = np.where(kind == Kind.SELF, own, np.where(kind == Kind.PARENT, parent, offset))
-    entries["offset"] = where & ((1 << 48) - 1)
+    state = _State(bits.position, first)
+    for start in range(0, header.hunks, CHUNK):
+        part = slice(start, start + CHUNK)
+        state.unpack(header, body, widths, symbols[part], entries[part])
     return entries
+
+
+@dataclass(slots=True)
+class _State:
+    """Where the unpacking stands: bits and hunks done, the running values of the map."""
+
+    position: int
+    offset: int
+    hunks: int = 0
+    own: int = 0
+    parent: int = 0
+
+    def unpack(
+        self,
+        header: Header,
+        body: bytes,
+        widths: tuple[int, int, int],
+        symbols: npt.NDArray[np.uint8],
+        entries: Entries,
+    ) -> None:
+        """Fill `entries` for the next `symbols`."""
+        numbers = np.zeros(16, np.int64)  # bits of the number that follows each symbol
+        numbers[: Kind.PLAIN] = widths[0]
+        numbers[Kind.SELF], numbers[Kind.PARENT] = widths[1:]
+        checked = symbols <= Kind.PLAIN
+        width = numbers[symbols] + 16 * checked
+        end = self.position + np.cumsum(width)
+        if end[-1] > len(body) * 8:
+            raise Corrupt("it ends too early")
+        value = _take(body, end - width, numbers[symbols])
+        value[symbols == Kind.PLAIN] = header.hunk
+        length = np.where(checked, value, 0)
+        offset = self.offset + np.cumsum(length)
+        own = _running(value, symbols == Kind.SELF, symbols == Code.SELF_NEXT, 1, self.own)
+        step = header.hunk // header.unit
+        here = symbols == Code.PARENT_SELF
+        value[here] = (np.flatnonzero(here) + self.hunks) * step
+        absolute = (symbols == Kind.PARENT) | here
+        parent = _running(value, absolute, symbols == Code.PARENT_NEXT, step, self.parent)
+        kind = _KIND_OF[symbols]
+        where = np.where(kind == Kind.PARENT, parent, offset - length)
+        entries["kind"] = kind
+        entries["length"] = length
+        entries["offset"] = np.where(kind == Kind.SELF, own, where) & ((1 << 48) - 1)
+        entries["checked"] = checked
+        entries["check"][checked] = _take(body, end[checked] - 16, 16)
+        self.position, self.offset = int(end[-1]), int(offset[-1])
+        self.own, self.parent = int(own[-1]), int(parent[-1])
+        self.hunks += len(symbols)
 
 
 _KIND_OF = np.array([0, 1, 2, 3, 4, 5, 6, 0, 0, 5, 5, 6, 6, 6, 0, 0], np.uint8)
@@ -158,12 +194,12 @@ def _take(body: bytes, position: Numbers, width: Numbers | int) -> Numbers:
     return wide
 
 
-def _running(value: Numbers, absolute: Marks, following: Marks, step: int) -> Numbers:
+def _running(value: Numbers, absolute: Marks, following: Marks, step: int, before: int) -> Numbers:
     """What a number is that `absolute` entries set and `following` ones advance by `step`."""
     index = np.maximum.accumulate(np.where(absolute, np.arange(len(value)), -1))
     advanced = np.cumsum(following) * step
     known = index >= 0
-    base = np.where(known, value[index] - advanced[index], 0)
+    base = np.where(known, value[index] - advanced[index], before)
     result: Numbers = base + advanced
     return result
 

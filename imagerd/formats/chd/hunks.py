@@ -18,6 +18,8 @@ from imagerd.formats.datafile import DataFile
 from imagerd.sectors.geometry import HEADER, MODE, SYNC_ROW, Flags
 from imagerd.sectors.parity import generate
 
+_PLAIN, _SELF = int(Kind.PLAIN), int(Kind.SELF)  # looked up for every hunk
+
 
 @dataclass(frozen=True, slots=True)
 class Hunks:
@@ -35,7 +37,7 @@ class Hunks:
         """
         batch = _Batch(self, count)
         for row, number in enumerate(range(first, first + count)):
-            if self.entries["kind"][number] == Kind.SELF:
+            if self.entries["kind"][number] == _SELF:
                 number = int(self.entries["offset"][number])
             batch.take(row, number)
         batch.finish()
@@ -98,7 +100,7 @@ class _Batch:
     def _content(self, entry: np.void, number: int) -> bytes | Frames | None:
         kind, offset = int(entry["kind"]), int(entry["offset"])
         header = self.hunks.header
-        if kind <= Kind.PLAIN:
+        if kind <= _PLAIN:
             return self._stored(kind, offset, int(entry["length"]))
         if kind == Kind.MINI:
             return (offset.to_bytes(8, "big") * (header.hunk // 8 + 1))[: header.hunk]
@@ -119,9 +121,9 @@ class _Batch:
         if length > 2 * header.hunk:
             raise Corrupt("a hunk is too long")
         stored = self.hunks.file.peek(offset, length)
-        if len(stored) < length or (kind == Kind.PLAIN and length != header.hunk):
+        if len(stored) < length or (kind == _PLAIN and length != header.hunk):
             raise Corrupt("a hunk is cut short")
-        if kind == Kind.PLAIN:
+        if kind == _PLAIN:
             return stored
         codec = header.codecs[kind] if kind < len(header.codecs) else b""
         if codec in PLAIN:

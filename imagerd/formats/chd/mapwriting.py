@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import numpy as np
-from fastcrc import crc16
 
 from imagerd.formats.chd.bits import BitWriter
 from imagerd.formats.chd.huffman import canonical, lengths_of, write_map_tree
-from imagerd.formats.chd.hunkmap import MAP_HEAD, Code, Entries, Kind, map_bytes
+from imagerd.formats.chd.hunkmap import CHUNK, MAP_HEAD, Code, Entries, Kind, map_crc
 
 
 def write_map(entries: Entries, first: int) -> bytes:
@@ -28,26 +27,31 @@ def write_map(entries: Entries, first: int) -> bytes:
     write_map_tree(bits, lengths)
     for symbol in symbols:
         bits.write(codes[symbol], lengths[symbol])
-    rows = zip(
-        kinds, *(entries[name].tolist() for name in ("length", "offset", "check")), strict=True
-    )
-    for kind, length, offset, check in rows:
-        if kind <= Kind.CODEC3:
-            bits.write(length, length_bits)
-            bits.write(check, 16)
-        elif kind == Kind.PLAIN:
-            bits.write(check, 16)
-        elif kind == Kind.SELF:
-            bits.write(offset, self_bits)
+    for start in range(0, len(entries), CHUNK):
+        part = entries[start : start + CHUNK]
+        columns = (part[name].tolist() for name in ("length", "offset", "check"))
+        for kind, *numbers in zip(kinds[start : start + CHUNK], *columns, strict=True):
+            _write_numbers(bits, kind, numbers, (length_bits, self_bits))
     body = bits.data()
-    crc = crc16.ibm_3740(map_bytes(entries))
+    crc = map_crc(entries)
     head = MAP_HEAD.pack(len(body), first.to_bytes(6, "big"), crc, length_bits, self_bits, 0, 0)
     return head + body
 
 
-def _shortened(entries: Entries) -> list[int]:
+def _write_numbers(bits: BitWriter, kind: int, row: list[int], widths: tuple[int, int]) -> None:
+    """What follows from a hunk's kind: length and CRC, the CRC alone, or the hunk referred to."""
+    length, offset, check = row
+    if kind <= Kind.CODEC3:
+        bits.write(length, widths[0])
+    if kind <= Kind.PLAIN:
+        bits.write(check, 16)
+    elif kind == Kind.SELF:
+        bits.write(offset, widths[1])
+
+
+def _shortened(entries: Entries) -> bytearray:
     """The kinds, with references that follow from the one before told apart."""
-    kinds: list[int] = entries["kind"].tolist()
+    kinds = bytearray(entries["kind"].tobytes())
     last = 0
     for row in np.flatnonzero(entries["kind"] == Kind.SELF).tolist():
         target = int(entries["offset"][row])
@@ -63,9 +67,9 @@ _SHORT, _LONG = 3, 19  # the fewest kinds that each form of repetition stands fo
 _MOST = _LONG + 255
 
 
-def _repeated(kinds: list[int]) -> list[int]:
+def _repeated(kinds: bytearray) -> bytearray:
     """The kinds as symbols: runs of one that came before as a count of 4 or twice 4 bits."""
-    symbols: list[int] = []
+    symbols = bytearray()
     last, at = 0, 0
     while at < len(kinds):
         kind, run = kinds[at], 1
@@ -78,10 +82,10 @@ def _repeated(kinds: list[int]) -> list[int]:
             continue
         run = min(run, _MOST)
         if run < _SHORT:
-            symbols += [kind] * run
+            symbols += bytes((kind,)) * run
         elif run < _LONG:
-            symbols += [Code.RLE_SHORT, run - _SHORT]
+            symbols += bytes((Code.RLE_SHORT, run - _SHORT))
         else:
-            symbols += [Code.RLE_LONG, (run - _LONG) >> 4, (run - _LONG) & 15]
+            symbols += bytes((Code.RLE_LONG, (run - _LONG) >> 4, (run - _LONG) & 15))
         at += run
     return symbols

@@ -8,13 +8,13 @@ from array import array
 
 from imagerd.base.digests import Buffer
 
-_DIGEST = 20
+_DIGEST = 16  # bytes of the SHA-1 that are compared
 
 
 class Seen:
     """Numbers up to `count` hunks in the order in which they are shown.
 
-    An open hash table of 20 + 4 to 16 bytes for each hunk, where a dict of bytes takes 130.
+    An open hash table of 16 + 8 to 16 bytes for each hunk, where a dict of bytes takes 130.
     """
 
     def __init__(self, count: int) -> None:
@@ -25,7 +25,7 @@ class Seen:
 
     def first(self, hunk: Buffer) -> int:
         """The number of the first hunk with these bytes: this one's own if it is new."""
-        digest = hashlib.sha1(hunk, usedforsecurity=False).digest()
+        digest = hashlib.sha1(hunk, usedforsecurity=False).digest()[:_DIGEST]
         number, self._shown = self._shown, self._shown + 1
         slot = int.from_bytes(digest[:8], "little") & self._mask
         while (found := self._slots[slot]) >= 0:

@@ -36,7 +36,7 @@ from imagerd.formats.output import refuse_all
 from imagerd.formats.written import WriteOptions, WrittenFile, WrittenImage
 
 Packer = CdPacker | DvdPacker
-_STEP = 32  # hunks that are packed together
+_STEP = 640 << 10  # bytes that are packed together
 _WAITING = 3  # steps for each thread, at most: bounds the memory
 
 
@@ -177,8 +177,8 @@ class _Writing:
             yield
 
     def _in_steps(self, units: Iterator[Bytes2D]) -> Iterator[Bytes2D]:
-        """(n, bytes of a hunk), n at most `_STEP`, the last hunk filled up with zeros."""
-        size = _STEP * self._packer.hunk
+        """(n, bytes of a hunk), at most `_STEP` bytes, the last hunk filled up with zeros."""
+        size = _STEP // self._packer.hunk * self._packer.hunk
         step, used = np.empty(size, np.uint8), 0
         for rows in units:
             data = np.ascontiguousarray(rows).reshape(-1)
@@ -222,6 +222,7 @@ class _Writing:
 
     def finish(self, blocks: list[Block]) -> None:
         """Write map, metadata and header."""
+        del self._seen  # large, and done with
         chd_map = write_map(self._entries, V5_SIZE)
         meta = self._offset + len(chd_map)
         self._stream.write(chd_map)
