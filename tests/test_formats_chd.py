@@ -38,6 +38,9 @@ from imagerd.formats import (
 )
 from imagerd.formats.chd.hunkmap import Kind
 from imagerd.formats.chd.image import ChdImage
+from imagerd.formats.chd.metadata import Block
+from imagerd.formats.chd.place import layout_of
+from imagerd.formats.chd.tracks import Entry, read_sessions
 from tests.discs_formats import MemorySource, noise, raw_sectors, read_all
 from tests.sources import audio, data, memory_blocks, memory_disc
 from tests.strategies_formats import layouts
@@ -309,6 +312,38 @@ def test_what_is_no_disc_is_refused_with_a_sentence(tag: bytes, tmp_path: Path) 
     path.write_bytes(raw.replace(b"CHT2", tag))
     with pytest.raises(BadInput, match="not a disc"):
         open_image(path)
+
+
+def entry(number: int, **more: object) -> Entry:
+    return Entry(number, "AUDIO", 100, **more)  # type: ignore[arg-type]
+
+
+def test_sessions_are_where_the_file_says_so() -> None:
+    blocks = [
+        Block(b"CHSE", b"SESSION:1\0"),
+        Block(b"CHSE", b"SESSION:1"),
+        Block(b"CHSE", b"SESSION:2"),
+    ]
+    entries = [entry(1), entry(2), entry(3), entry(4)]
+    sessions = read_sessions(blocks, 4)
+    assert sessions == (1, 1, 2, 2)
+    layout = layout_of(entries, sessions=sessions)
+    assert [len(session.tracks) for session in layout.sessions] == [2, 2]
+    assert layout.sessions[1].start == 200 + 11400
+
+
+def test_gaps_that_are_not_stored_are_virtual() -> None:
+    layout = layout_of([entry(1, postgap=7), entry(2, pregap=30)])
+    first, second = layout.tracks
+    assert (first.end, first.postgap_virtual) == (107, 7)
+    assert second.indexes == (Index(0, 107), Index(1, 137))
+    assert (second.pregap_virtual, second.end) == (30, 237)
+
+
+def test_the_pregap_that_every_disc_has_is_not_one_more() -> None:
+    told: list[str] = []
+    (track,) = layout_of([Entry(1, "MODE1_RAW", 100, pregap=150)], note=told.append).tracks
+    assert (track.start, track.end, len(told)) == (0, 100, 1)
 
 
 def test_a_note_of_ours_that_does_not_fit_is_left_aside(tmp_path: Path) -> None:

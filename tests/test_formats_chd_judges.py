@@ -255,8 +255,9 @@ def test_zstandard_is_read(codec: bytes, tmp_path: Path) -> None:
         frames = hunk.reshape(-1, 2448)
         bare = frames[:, :2352].copy()
         bare[:, :12] = bare[:, 2076:] = 0
-        base = module.compress(bare.tobytes(), 19)
-        sub = module.compress(frames[:, 2352:].tobytes(), 19)
+        coder = module.ZstdCompressor(22)  # without a size, so that it asks for 128 MiB
+        base = coder.compress(bare.tobytes()) + coder.flush()
+        sub = module.compress(frames[:, 2352:].tobytes(), 22)
         packed.append(b"\xff" + len(base).to_bytes(2, "big") + base + sub)
     write_v5(tmp_path / "x.chd", codec, packed, hunks, [cd_block(24)])
     with open_chd(tmp_path / "x.chd") as image:

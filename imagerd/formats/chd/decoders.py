@@ -20,13 +20,11 @@ from types import ModuleType
 from imagerd.base.errors import BadInput, NotAvailable
 from imagerd.formats.chd import flac
 from imagerd.formats.chd.bits import Corrupt
-from imagerd.formats.chd.header import NONE
 from imagerd.formats.chd.huffman import decode_bytes
 
 SECTOR, SUB = 2352, 96
 FRAME = SECTOR + SUB
 Decode = Callable[[bytes, int], bytes]
-_ZSTD_WINDOW = 23  # 8 MiB: what level 22 asks for no hunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +66,8 @@ def unzstd(data: bytes, size: int) -> bytes:
     module = zstd()
     if module is None:
         raise Corrupt("there is no Zstandard here")
-    limit = {module.DecompressionParameter.window_log_max: _ZSTD_WINDOW}
-    try:
-        out = module.ZstdDecompressor(options=limit).decompress(data, size)
+    try:  # the window may be announced as 128 MiB, of which no more is touched than a hunk
+        out = module.ZstdDecompressor().decompress(data, size)
     except (module.ZstdError, EOFError) as error:
         raise Corrupt(str(error)) from error
     return _whole(out, size)
@@ -142,10 +139,8 @@ def zstd() -> ModuleType | None:
 
 
 def require(codecs: tuple[bytes, ...]) -> None:
-    """Ask for what the codecs need. Raises `NotAvailable`, or `BadInput` for unknown ones."""
+    """Ask for what the codecs need. Raises `NotAvailable`, or `BadInput` (no file name)."""
     for codec in codecs:
-        if codec == NONE:
-            continue
         if codec not in PLAIN and codec not in CD:
             name = codec.decode("ascii", "replace")
             raise BadInput(f"its codec {name!r} is none that imagerd knows")

@@ -22,6 +22,7 @@ ENTRY = np.dtype(
 )
 Entries = npt.NDArray[np.void]
 CHUNK = 1 << 16  # hunks worked on at a time: a DVD has two million
+_LONGEST_ENTRY = 8  # bytes of a compressed map for a hunk: 8 + 48 bits
 MAP_HEAD = struct.Struct(">I6sHBBBB")
 
 
@@ -60,6 +61,8 @@ def read_map(file: DataFile, header: Header) -> Entries:
     if len(head) < MAP_HEAD.size:
         raise BadInput("its map is missing: the file is cut short, or was never finished")
     length, first, crc, length_bits, self_bits, parent_bits, _ = MAP_HEAD.unpack(head)
+    if length > _LONGEST_ENTRY * header.hunks + 64:
+        raise BadInput("its map is damaged: it is longer than its hunks need")
     body = file.peek(header.map_offset + MAP_HEAD.size, length)
     if len(body) < length or length_bits > 24 or max(self_bits, parent_bits) > 48:
         raise BadInput("its map is damaged: it does not end in the file")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,12 +70,20 @@ class ChdImage:
         count = len(frames)
         sectors = Sectors(lba, piece.stored, _sectors(piece, frames), _states(good))
         faults = _faults(lba, ~good, FaultKind.MEDIUM) if not good.all() else ()
-        for run in self._unread:
+        for part in self._filling(lba, count):
+            sectors.states[part.start - lba : part.stop - lba] = SectorState.FAILED
+            faults += (Fault(part.start, len(part), FaultKind.FILLING),)
+        return _with_sub(replace(sectors, faults=faults))
+
+    def _filling(self, lba: int, count: int) -> Iterator[range]:
+        """The runs of `count` sectors from `lba` that were not read when the image was made."""
+        first = bisect_right(self._unread, lba, key=lambda run: run.start)
+        for run in self._unread[max(0, first - 1) :]:
+            if run.start >= lba + count:
+                break
             part = range(max(run.start, lba), min(run.stop, lba + count))
             if part:
-                sectors.states[part.start - lba : part.stop - lba] = SectorState.FAILED
-                faults += (Fault(part.start, len(part), FaultKind.FILLING),)
-        return _with_sub(replace(sectors, faults=faults))
+                yield part
 
     def close(self) -> None:
         """End the threads and close all files; idempotent."""

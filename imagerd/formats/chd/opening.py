@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from imagerd.base.errors import BadInput
 from imagerd.disc.layout import Layout, SectorFormat, TrackMode
 from imagerd.formats.chd import ours
@@ -43,8 +45,8 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ChdImage:
         except BadInput as error:
             text = str(error)
             raise (error if text.endswith(".") else BadInput(f"{path}: {text}.")) from error
-        stack.pop_all()
         hunks = _with_unit(hunks, FRAME if disc.layout.is_cd else _BLOCK)
+        stack.pop_all()
         return ChdImage(path, hunks, disc)
 
 
@@ -54,9 +56,10 @@ def _open(
     file = DataFile(path)
     stack.callback(file.close)
     header = parse(file.peek(0, LONGEST))
-    require(header.codecs)
     blocks = read_chain(file, header.meta_offset)
     entries = read_map(file, header)
+    used = np.unique(entries["kind"]).tolist()  # headers name more than a disc needs
+    require(tuple(header.codecs[kind] for kind in used if kind < len(header.codecs)))
     if header.parent_sha1 is None:
         return Hunks(file, header, entries), blocks
     beside = _parent(path, header.parent_sha1)
@@ -116,6 +119,10 @@ def _cd(path: Path, header: Header, blocks: tuple[Block, ...], entries: tuple[En
         raise BadInput(f"its hunks of {header.hunk} bytes are no frames of a CD")
     if frames * FRAME > header.hunks * header.hunk:
         raise BadInput(f"its tracks have {frames} frames, its data only {header.logical} bytes")
+    for entry in entries:
+        if entry.sub != "NONE" and entry.stored is entry.body:
+            note = f"the subchannel of track {entry.number} is left aside: its sectors are not raw"
+            warnings.append(Warning_(path, None, note))
     layout = layout_of(
         entries,
         gd=is_gd(blocks),

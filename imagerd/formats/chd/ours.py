@@ -8,6 +8,8 @@ MAME's tools pass it over and keep it in copies.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import msgspec
 
 from imagerd.disc.cdtext import CdText
@@ -55,8 +57,9 @@ class _Disc(msgspec.Struct, frozen=True, omit_defaults=True):
     unread: list[tuple[int, int]] = []  # LBA, count
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """What the block says. The tracks of `layout` have no stored format yet: see `with_stored`."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the block says; `unread` in the order of their LBAs."""
 
     layout: Layout
     unread: tuple[range, ...]
@@ -117,7 +120,8 @@ def parse(data: bytes, stored: list[SectorFormat]) -> Kept | None:
         )
     except (msgspec.MsgspecError, ValueError, StopIteration, RuntimeError):
         return None
-    unread = tuple(range(lba, lba + count) for lba, count in disc.unread if count > 0)
+    runs = sorted((lba, count) for lba, count in disc.unread if count > 0)
+    unread = tuple(range(lba, lba + count) for lba, count in runs)
     good = disc.version == _VERSION and _ascends(layout) and next(formats, None) is None
     return Kept(layout, unread) if good else None
 
