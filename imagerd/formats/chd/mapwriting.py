@@ -51,16 +51,13 @@ def _write_numbers(bits: BitWriter, kind: int, row: list[int], widths: tuple[int
 
 def _shortened(entries: Entries) -> bytearray:
     """The kinds, with references that follow from the one before told apart."""
-    kinds = bytearray(entries["kind"].tobytes())
-    last = 0
-    for row in np.flatnonzero(entries["kind"] == Kind.SELF).tolist():
-        target = int(entries["offset"][row])
-        if target == last:
-            kinds[row] = Code.SELF_SAME
-        elif target == last + 1:
-            kinds[row] = Code.SELF_NEXT
-        last = target
-    return kinds
+    kinds = entries["kind"].copy()
+    rows = np.flatnonzero(kinds == Kind.SELF)
+    targets = entries["offset"][rows].astype(np.int64)
+    steps = np.diff(targets, prepend=0)
+    kinds[rows[steps == 0]] = Code.SELF_SAME
+    kinds[rows[steps == 1]] = Code.SELF_NEXT
+    return bytearray(kinds.tobytes())
 
 
 _SHORT, _LONG = 3, 19  # the fewest kinds that each form of repetition stands for
