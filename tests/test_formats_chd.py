@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imagerd.base.digests import digest_bytes
-from imagerd.base.errors import AlreadyThere, BadInput
+from imagerd.base.errors import AlreadyThere, BadInput, NotAvailable
 from imagerd.base.progress import run
 from imagerd.disc.layout import (
     Control,
@@ -36,6 +36,8 @@ from imagerd.formats import (
     open_image,
     write_image,
 )
+from imagerd.formats.chd import flac
+from imagerd.formats.chd.checking import check
 from imagerd.formats.chd.hunkmap import Kind
 from imagerd.formats.chd.image import ChdImage
 from imagerd.formats.chd.metadata import Block
@@ -229,7 +231,7 @@ def test_the_same_hunk_is_stored_once(tmp_path: Path) -> None:
     source.raw[1][720:] = np.tile(source.raw[1][720:728], (10, 1))
     written(source, tmp_path / "x.chd")
     with opened(tmp_path / "x.chd") as image:
-        kinds = image._hunks.entries["kind"].tolist()
+        kinds = image.hunks.entries["kind"].tolist()
         assert kinds.count(Kind.SELF) == 98 and len(kinds) == 100
         assert_same(image, source)
 
@@ -263,7 +265,7 @@ def test_what_is_read_belongs_to_the_reader(tmp_path: Path) -> None:
 def test_a_damaged_hunk_fails_alone(tmp_path: Path) -> None:
     _, image = big_disc(tmp_path)
     with image:
-        middle = image._hunks.entries[100]
+        middle = image.hunks.entries[100]
         at = int(middle["offset"]) + int(middle["length"]) // 2
     raw = bytearray((tmp_path / "big.chd").read_bytes())
     raw[at] ^= 0x10
@@ -312,6 +314,41 @@ def test_what_is_no_disc_is_refused_with_a_sentence(tag: bytes, tmp_path: Path) 
     path.write_bytes(raw.replace(b"CHT2", tag))
     with pytest.raises(BadInput, match="not a disc"):
         open_image(path)
+
+
+def test_the_sha1s_of_the_header_are_checked(tmp_path: Path) -> None:
+    path = tmp_path / "x.chd"
+    written(memory_disc([data(50), audio(30)]), path)
+    raw = path.read_bytes()
+    for changed, findings in (
+        (raw, (True, True, 0)),
+        (raw[:64] + bytes(20) + raw[84:], (None, True, 0)),
+        (raw[:64] + b"x" + raw[65:], (False, True, 0)),
+        (raw.replace(b"POSTGAP:0", b"POSTGAP:1", 1), (True, False, 0)),
+        (raw[:300] + bytes((raw[300] ^ 1,)) + raw[301:], (False, False, 8)),
+    ):
+        path.write_bytes(changed)
+        with opened(path) as image:
+            found = run(check(image))
+            assert (found.raw_right, found.overall_right, found.bad_units) == findings
+            assert found.ok == (False not in findings[:2])
+
+
+def test_without_libflac_audio_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = memory_disc([data(20), audio(30)])
+    monkeypatch.setattr(flac, "library", lambda: None)
+    written(source, tmp_path / "without.chd")
+    with opened(tmp_path / "without.chd") as image:
+        assert_same(image, source)
+    monkeypatch.undo()
+    samples = (9000 * np.sin(np.arange(30 * 1176) / 40)).astype("<i2")
+    source.raw[2] = samples.view(np.uint8).reshape(30, 2352)
+    written(source, tmp_path / "song.chd")
+    monkeypatch.setattr(flac, "library", lambda: None)
+    with pytest.raises(NotAvailable, match="libflac"):
+        open_image(tmp_path / "song.chd")
 
 
 def entry(number: int, **more: object) -> Entry:

@@ -15,14 +15,14 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from imagerd.base.errors import NotAvailable
+from imagerd.base.errors import InternalError, NotAvailable
 from imagerd.formats.chd.bits import Corrupt
 
 _NAMES = ("libFLAC.so.14", "libFLAC.so.12", "libFLAC.so.8")
 BEST, QUICK = 8, 3  # levels; MAME has the best
 _RATE = 44100
+_END_OF_STREAM = 4  # FLAC__STREAM_DECODER_END_OF_STREAM; above it are errors
 _GO_ON, _STOP, _END = 0, 1, 1  # of the callbacks: continue, abort; read: 1 is the end
-_READ_ABORT = 2
 Samples = npt.NDArray[np.int32]
 
 _WRITE_OUT = ctypes.CFUNCTYPE(
@@ -98,18 +98,14 @@ def _declare(flac: ctypes.CDLL) -> None:
     flac.FLAC__stream_decoder_get_decode_position.argtypes = (c_void_p, POINTER(c_uint64))
 
 
-def _required() -> ctypes.CDLL:
+def require() -> ctypes.CDLL:
+    """libFLAC. Raises `NotAvailable` where there is none."""
     found = library()
     if found is None:
         raise NotAvailable(
             "libFLAC is not installed, which the audio of a CHD needs; install libflac12 (Debian)."
         )
     return found
-
-
-def require() -> None:
-    """Raise `NotAvailable` where there is no libFLAC."""
-    _required()
 
 
 def block_size(size: int, most: int) -> int:
@@ -122,7 +118,7 @@ def block_size(size: int, most: int) -> int:
 
 def encode(samples: Samples, block: int, level: int = BEST) -> bytes:
     """The frames of `samples`, (n, 2) of 16 bits, in blocks of `block`."""
-    flac = _required()
+    flac = require()
     out = bytearray()
 
     def take(_: int, data: object, size: int, count: int, __: int, ___: int) -> int:
@@ -144,10 +140,11 @@ def encode(samples: Samples, block: int, level: int = BEST) -> bytes:
         ):
             getattr(flac, f"FLAC__stream_encoder_set_{name}")(encoder, value)
         if flac.FLAC__stream_encoder_init_stream(encoder, write, None, None, None, None):
-            raise Corrupt(f"libFLAC takes no blocks of {block}")
+            raise InternalError(f"libFLAC takes no blocks of {block} samples.")
         data = np.ascontiguousarray(samples, np.int32)
-        flac.FLAC__stream_encoder_process_interleaved(encoder, data.ctypes.data, len(data))
-        flac.FLAC__stream_encoder_finish(encoder)
+        done = flac.FLAC__stream_encoder_process_interleaved(encoder, data.ctypes.data, len(data))
+        if not flac.FLAC__stream_encoder_finish(encoder) or not done:
+            raise InternalError("libFLAC did not encode a hunk to its end.")
     finally:
         flac.FLAC__stream_encoder_delete(encoder)
     return bytes(out)
@@ -202,7 +199,7 @@ class _Decoding:
 
 def decode(data: bytes, samples: int, block: int, order: str) -> tuple[bytes, int]:
     """`samples` × 2 samples as bytes of `order` ("<i2", ">i2"), and the bytes of `data` used."""
-    flac = _required()
+    flac = require()
     head = _stream_info(block)
     state = _Decoding(head + data, samples)
     # The callbacks must outlive the decoder: hence names.
@@ -216,12 +213,9 @@ def decode(data: bytes, samples: int, block: int, order: str) -> tuple[bytes, in
         ):
             raise Corrupt("libFLAC does not start")
         while state.done < samples and not state.wrong:
-            before = state.done, state.at
             if not flac.FLAC__stream_decoder_process_single(decoder):
                 break
             if flac.FLAC__stream_decoder_get_state(decoder) >= _END_OF_STREAM:
-                break
-            if (state.done, state.at) == before and state.at == len(state.data):
                 break
         flac.FLAC__stream_decoder_get_decode_position(decoder, ctypes.byref(position))
     finally:
@@ -229,6 +223,3 @@ def decode(data: bytes, samples: int, block: int, order: str) -> tuple[bytes, in
     if state.wrong or state.done != samples:
         raise Corrupt("a FLAC hunk is damaged")
     return state.out.astype(order).tobytes(), position.value - len(head)
-
-
-_END_OF_STREAM = 4  # FLAC__STREAM_DECODER_END_OF_STREAM; above it are errors

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -33,7 +34,7 @@ class Reading:
     done: int = 0
     bad: Runs = field(default_factory=Runs)
     with_sub: set[int] = field(default_factory=set)
-    without_sub: int = 0
+    without_sub: Counter[int] = field(default_factory=Counter)  # sectors, by entry
     _hashers: dict[int, Hasher] = field(default_factory=dict)
 
     def frames(self, plan: Plan) -> Iterator[Bytes2D]:
@@ -99,11 +100,12 @@ class Reading:
         sub = block.sub
         if block.format in (SectorFormat.RAW_SUB, SectorFormat.USER_SUB):
             sub = block.data[:, -96:]
-        if sub is None or plan.gd:
-            self.without_sub += len(block)
+        if sub is None:
+            self.without_sub[planned.entry.number] += len(block)
             return
-        frames[:, SECTOR:] = sub
         self.with_sub.add(planned.entry.number)
+        if not plan.gd:
+            frames[:, SECTOR:] = sub
 
     def _hash(self, track: Track, rows: Bytes2D) -> None:
         if not self.options.hash:

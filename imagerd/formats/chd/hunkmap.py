@@ -229,10 +229,19 @@ def _resolved(entries: Entries) -> Entries:
     return entries
 
 
-def _plain_map(file: DataFile, header: Header) -> Entries:
-    data = file.peek(header.map_offset, 4 * header.hunks)
-    if len(data) < 4 * header.hunks:
+def _table(file: DataFile, header: Header, size: int) -> bytes:
+    """A map of `size` bytes for each hunk."""
+    whole = size * header.hunks
+    data = b""
+    if header.map_offset + whole <= file.size:
+        data = file.peek(header.map_offset, whole)
+    if len(data) < whole:
         raise BadInput("its map is missing: the file is cut short")
+    return data
+
+
+def _plain_map(file: DataFile, header: Header) -> Entries:
+    data = _table(file, header, 4)
     entries = np.zeros(header.hunks, ENTRY)
     where = np.frombuffer(data, ">u4").astype(np.uint64)
     entries["kind"] = np.where(where > 0, Kind.PLAIN, Kind.EMPTY)
@@ -249,9 +258,7 @@ _NO_CRC = 0x10
 
 
 def _old_map(file: DataFile, header: Header) -> Entries:
-    data = file.peek(header.map_offset, 16 * header.hunks)
-    if len(data) < 16 * header.hunks:
-        raise BadInput("its map is missing: the file is cut short")
+    data = _table(file, header, 16)
     old = np.frombuffer(data, _OLD_ENTRY)
     entries = np.zeros(header.hunks, ENTRY)
     kinds = np.array((*_OLD_KINDS, *[Kind.BAD] * 9), np.uint8)[old["flags"] & 0x0F]

@@ -14,6 +14,7 @@ from imagerd.formats.chd.bits import Corrupt
 from imagerd.formats.chd.decoders import CD, FRAME, PLAIN, SECTOR, SUB, Frames, decode_frames
 from imagerd.formats.chd.header import Header
 from imagerd.formats.chd.hunkmap import Entries, Kind
+from imagerd.formats.chd.metadata import Block
 from imagerd.formats.datafile import DataFile
 from imagerd.sectors.geometry import HEADER, MODE, SYNC_ROW, Flags
 from imagerd.sectors.parity import generate
@@ -28,6 +29,7 @@ class Hunks:
     file: DataFile
     header: Header
     entries: Entries
+    blocks: tuple[Block, ...] = ()
     parent: Hunks | None = None
 
     def decode(self, first: int, count: int) -> tuple[Bytes2D, Flags]:

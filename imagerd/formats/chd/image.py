@@ -26,6 +26,7 @@ _STRETCH = 1 << 20  # bytes that are decoded at once when reading on and on
 _KEPT = 4  # stretches, besides those on their way
 _AHEAD = 3
 _THREADS = 2
+_MOST_ROWS = 2048  # of one read
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,20 @@ class ChdImage:
             if part:
                 yield part
 
+    @property
+    def hunks(self) -> Hunks:
+        """What lies below the sectors: header, metadata, where each hunk is."""
+        return self._hunks
+
+    def units(self) -> Iterator[tuple[Bytes2D, Flags]]:
+        """All units of the data in their order, in pieces: (n, bytes of a unit), whether good."""
+        header = self._hunks.header
+        total, at = header.logical // header.unit, 0
+        while at < total:
+            rows, good = self._frames.read(at, min(_MOST_ROWS, total - at))
+            yield rows, good
+            at += len(rows)
+
     def close(self) -> None:
         """End the threads and close all files; idempotent."""
         self._frames.close()
@@ -100,9 +115,6 @@ class ChdImage:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-_MOST_ROWS = 2048  # of one read
 
 
 def _files(hunks: Hunks) -> tuple[Path, ...]:

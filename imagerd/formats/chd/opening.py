@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +41,8 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ChdImage:
     """Open the CHD `path`. Its parent, if it needs one, is looked for in the same folder."""
     with ExitStack() as stack:
         try:
-            hunks, blocks = _open(path, stack, ())
-            disc = _disc(path, hunks.header, blocks)
+            hunks = _open(path, stack, ())
+            disc = _disc(path, hunks.header, hunks.blocks)
         except BadInput as error:
             text = str(error)
             raise (error if text.endswith(".") else BadInput(f"{path}: {text}.")) from error
@@ -50,9 +51,7 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ChdImage:
         return ChdImage(path, hunks, disc)
 
 
-def _open(
-    path: Path, stack: ExitStack, children: tuple[bytes, ...]
-) -> tuple[Hunks, tuple[Block, ...]]:
+def _open(path: Path, stack: ExitStack, children: tuple[bytes, ...]) -> Hunks:
     file = DataFile(path)
     stack.callback(file.close)
     header = parse(file.peek(0, LONGEST))
@@ -61,37 +60,44 @@ def _open(
     used = np.unique(entries["kind"]).tolist()  # headers name more than a disc needs
     require(tuple(header.codecs[kind] for kind in used if kind < len(header.codecs)))
     if header.parent_sha1 is None:
-        return Hunks(file, header, entries), blocks
+        return Hunks(file, header, entries, blocks)
     beside = _parent(path, header.parent_sha1)
     if header.parent_sha1 in children or len(children) == _MOST_PARENTS:
         raise BadInput("its parents lead in a circle, or too far")
-    parent, _ = _open(beside, stack, (*children, header.parent_sha1))
-    return Hunks(file, header, entries, parent), blocks
+    try:
+        parent = _open(beside, stack, (*children, header.parent_sha1))
+    except BadInput as error:
+        raise BadInput(f"in its parent {beside.name}, {error}") from error
+    return Hunks(file, header, entries, blocks, parent)
 
 
 def _parent(path: Path, sha1: bytes) -> Path:
     """The file beside `path` whose header says that it is the parent."""
-    with os.scandir(path.parent) as entries:
-        for number, entry in enumerate(entries):
-            if number == _MOST_BESIDE:
-                break
-            if not entry.name.lower().endswith(".chd") or entry.name == path.name:
-                continue
-            try:
-                file = DataFile(Path(entry.path))
-            except BadInput:
-                continue
-            try:
-                found = parse(file.peek(0, LONGEST))
-            except BadInput:
-                continue
-            finally:
-                file.close()
-            if sha1 == found.sha1:
-                return Path(entry.path)
+    for other in _beside(path):
+        try:
+            file = DataFile(other)
+        except BadInput:
+            continue
+        try:
+            found = parse(file.peek(0, LONGEST))
+        except BadInput:
+            continue
+        finally:
+            file.close()
+        if sha1 == found.sha1:
+            return other
     raise BadInput(
         f"it needs its parent, the CHD whose SHA-1 is {sha1.hex()}; put that into the same folder"
     )
+
+
+def _beside(path: Path) -> list[Path]:
+    """Other CHDs in the folder of `path`, by their names."""
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        names = [entry.name for entry in islice(entries, _MOST_BESIDE)]
+        chds = [name for name in names if name.lower().endswith(".chd") and name != path.name]
+        return [path.parent / name for name in sorted(chds)]
+    return []
 
 
 def _with_unit(hunks: Hunks, unit: int) -> Hunks:

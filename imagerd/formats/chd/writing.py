@@ -29,7 +29,7 @@ from imagerd.formats.chd.hunkmap import ENTRY, Entries, Kind
 from imagerd.formats.chd.mapwriting import write_map
 from imagerd.formats.chd.metadata import Block, overall_sha1, write_chain
 from imagerd.formats.chd.place import dvd_layout, layout_of
-from imagerd.formats.chd.plan import SUBS, Plan, plan_cd
+from imagerd.formats.chd.plan import Plan, plan_cd
 from imagerd.formats.chd.seen import Seen
 from imagerd.formats.chd.tracks import DVD, render
 from imagerd.formats.output import refuse_all
@@ -90,35 +90,37 @@ def _cd(reading: Reading, layout: Layout, options: WriteOptions) -> _Job:
         plan.frames,
         plan.sectors,
         reading.frames(plan),
-        lambda: cd_blocks(plan, reading),
+        lambda: _cd_blocks(plan, reading),
         lambda: _left_out(plan, reading),
     )
 
 
 def _left_out(plan: Plan, reading: Reading) -> Iterator[str]:
-    if plan.gd and any(track.stored in SUBS for track in reading.source.layout.tracks):
-        yield "the subchannel of the source: a GD-ROM's CHD has no place for it"
-    elif reading.with_sub and reading.without_sub:
-        yield f"where subchannel was not read: it is zeros for {reading.without_sub} sectors"
+    if plan.gd and reading.with_sub:
+        yield "the subchannel of the source: imagerd writes none for a GD-ROM"
+        return
+    unknown = sum(reading.without_sub[number] for number in reading.with_sub)
+    if unknown:
+        yield f"that the subchannel of {unknown} sectors is unknown: it is zeros, as others may be"
 
 
-def cd_blocks(plan: Plan, reading: Reading) -> list[Block]:
+def _cd_blocks(plan: Plan, reading: Reading) -> list[Block]:
     """The metadata: a block for each track, and ours where they do not say all."""
     entries = [
         replace(planned.entry, sub="RW_RAW")
-        if planned.entry.number in reading.with_sub
+        if planned.entry.number in reading.with_sub and not plan.gd
         else planned.entry
         for planned in plan.entries
     ]
     blocks = [render(entry, gd=plan.gd) for entry in entries]
     unread = reading.bad.ranges()
     said = layout_of(entries, gd=plan.gd)
-    if unread or said != with_formats(plan.layout, said):
+    if unread or said != _with_formats(plan.layout, said):
         blocks.append(ours.render(plan.layout, unread))
     return blocks
 
 
-def with_formats(layout: Layout, like: Layout) -> Layout:
+def _with_formats(layout: Layout, like: Layout) -> Layout:
     """`layout` with the stored formats of `like`, which has as many tracks: only they differ."""
     formats = iter([track.stored for track in like.tracks])
     sessions = tuple(
