@@ -155,6 +155,15 @@ def test_subchannel_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / "again.chd").read_bytes() == (tmp_path / "x.chd").read_bytes()
 
 
+def test_the_subchannel_of_unread_sectors_is_no_filling(tmp_path: Path) -> None:
+    source = WithSub(memory_disc([data(21)], bad=frozenset({3})))
+    written(source, tmp_path / "x.chd")
+    with opened(tmp_path / "x.chd") as image:
+        block = image.read(0, 21)
+        assert block.sub is not None
+        assert not block.sub[3].any() and np.array_equal(block.sub[4:], source.sub[4:])
+
+
 def test_that_subchannel_is_missing_in_part_is_said(tmp_path: Path) -> None:
     source = WithSub(memory_disc([data(21)]), first=5)
     (said,) = written(source, tmp_path / "x.chd").left_out

@@ -22,7 +22,7 @@ from imagerd.sectors.convert import to_raw
 from imagerd.sectors.subchannel import deinterleave
 from tests.chd_files import cd_block, frames_of, write_old, write_plain, write_v5
 from tests.discs_formats import MemorySource, read_all
-from tests.judges import ask
+from tests.judges import ask, missing
 from tests.sources import MemorySource as MemoryDisc
 from tests.sources import audio, data, memory_blocks, memory_disc
 from tests.test_formats_chd import gd_rom
@@ -245,7 +245,8 @@ def test_zstandard_is_read(codec: bytes, tmp_path: Path) -> None:
     """chdman has it since 0.262 only: the frames are made here, as its source has them."""
     module = decoders.zstd()
     if module is None:
-        pytest.skip("no backports.zstd")
+        missing("backports.zstd is not installed (Python package)")
+        return
     sectors = text(24)
     hunks, packed = frames_of(sectors, 19584), []
     for hunk in hunks:

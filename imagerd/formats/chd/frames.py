@@ -106,6 +106,7 @@ class Reading:
         self.with_sub.add(planned.entry.number)
         if not plan.gd:
             frames[:, SECTOR:] = sub
+            frames[unread(block), SECTOR:] = 0
 
     def _hash(self, track: Track, rows: Bytes2D) -> None:
         if not self.options.hash:
