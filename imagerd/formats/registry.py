@@ -27,6 +27,7 @@ class Container(StrEnum):
     CUE = "cue"
     ISO = "iso"
     BIN = "bin"
+    CHD = "chd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,12 @@ ROWS = {
         (".cue",),
         signs.is_sheet,
         "imagerd.formats.cue.writing",
+    ),
+    Container.CHD: Row(
+        "imagerd.formats.chd.opening",
+        (".chd",),
+        signs.is_chd,
+        "imagerd.formats.chd.writing",
     ),
     Container.BIN: Row("imagerd.formats.bare", (".bin", ".img"), signs.is_raw),
     Container.ISO: Row(

@@ -34,6 +34,11 @@ def is_raw(file: DataFile) -> bool:
     return file.peek(0, 12) == SYNC
 
 
+def is_chd(file: DataFile) -> bool:
+    """Whether it begins as a CHD of any version."""
+    return file.peek(0, 8) == b"MComprHD"
+
+
 def is_iso(file: DataFile) -> bool:
     """Whether it is an image of 2048-byte blocks with a volume in it."""
     magic = file.peek(_VOLUME, 14)

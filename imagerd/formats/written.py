@@ -19,7 +19,8 @@ class WriteOptions:
     that could not be read; it must not look like data (audio is silent there: any pattern would be
     noise). `check`: for an .iso made of raw sectors, check each EDC; `repair`: and correct by P/Q
     parity what fails. `sync`: force the data to the disk before the files get their names.
-    `cut_form2`: let an .iso keep only 2048 of a form 2 sector's 2324 bytes.
+    `cut_form2`: let an .iso keep only 2048 of a form 2 sector's 2324 bytes. `quick`: where the
+    container compresses, rather soon than small.
     """
 
     overwrite: bool = False
@@ -31,6 +32,7 @@ class WriteOptions:
     repair: bool = False
     sync: bool = True
     cut_form2: bool = False
+    quick: bool = False
 
 
 @dataclass(frozen=True, slots=True)
