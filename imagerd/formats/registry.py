@@ -25,6 +25,7 @@ class Container(StrEnum):
     """All containers; a closed list."""
 
     CUE = "cue"
+    TOC = "toc"
     ISO = "iso"
     BIN = "bin"
 
@@ -50,6 +51,12 @@ ROWS = {
         signs.is_sheet,
         "imagerd.formats.cue.writing",
     ),
+    Container.TOC: Row(
+        "imagerd.formats.cdrdao.opening",
+        (".toc",),
+        signs.is_cdrdao_toc,
+        "imagerd.formats.cdrdao.writing",
+    ),
     Container.BIN: Row("imagerd.formats.bare", (".bin", ".img"), signs.is_raw),
     Container.ISO: Row(
         "imagerd.formats.iso",
@@ -73,8 +80,6 @@ def identify(path: Path) -> Container:
         for container, row in ROWS.items():
             if row.sign(file):
                 return container
-        if signs.is_cdrdao_toc(file):
-            raise BadInput(f"{path} is a cdrdao TOC, which is not read yet; convert it by toc2cue.")
     finally:
         file.close()
     for container, row in ROWS.items():

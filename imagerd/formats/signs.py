@@ -11,7 +11,9 @@ from imagerd.sectors.geometry import SYNC
 _SHEET = re.compile(
     rb'(?im)^[ \t"\xef\xbb\xbf]*(?:FILE[ \t]+\S|TRACK[ \t]+\d+[ \t]+\w|INDEX[ \t]+\d+[ \t]+\d+:)'
 )
-_CDRDAO = re.compile(rb"(?m)^\s*(?:CD_DA|CD_ROM|CD_ROM_XA|CD_I)\s*$")
+_CDRDAO = re.compile(rb"(?m)^\s*(?:CD_DA|CD_ROM|CD_ROM_XA|CD_I)\s*(?://|$)")
+_CDRDAO_TRACK = re.compile(rb"(?m)^[ \t]*TRACK[ \t]+(?:AUDIO|MODE[012]\w*)\b")
+_CUE_INDEX = re.compile(rb"(?im)^[ \t]*INDEX[ \t]+\d+[ \t]+\d+:")
 _VOLUME = 16 * 2048
 
 
@@ -26,7 +28,11 @@ def is_sheet(file: DataFile) -> bool:
 def is_cdrdao_toc(file: DataFile) -> bool:
     """Whether it is a cdrdao TOC, which some call .cue."""
     head = file.peek(0, 4096)
-    return b"\0" not in head and _CDRDAO.search(head) is not None
+    if b"\0" in head:
+        return False
+    if _CDRDAO.search(head):
+        return True
+    return _CDRDAO_TRACK.search(head) is not None and not _CUE_INDEX.search(head)
 
 
 def is_raw(file: DataFile) -> bool:
