@@ -41,26 +41,23 @@ class RawBlock:
         """The sectors with the bytes of each 16-bit sample exchanged."""
         return self.raw.view("<u2").byteswap().view(np.uint8)
 
+    def sub_or_zeros(self) -> Bytes2D:
+        """(n, 96) raw subchannel; zeros, whose Q has a wrong CRC, where the source gives none."""
+        return np.zeros((len(self.raw), SUB), np.uint8) if self.sub is None else self.sub
+
     def with_sub(self) -> Bytes2D:
-        """(n, 2448): each sector with its subchannel, zeros where there is none."""
-        return join_sub(self.raw, self.sub)
-
-
-def join_sub(raw: Bytes2D, sub: Bytes2D | None) -> Bytes2D:
-    """(n, 2448) of (n, 2352) sectors and their subchannel, zeros for None."""
-    if sub is None:
-        sub = np.zeros((len(raw), SUB), np.uint8)
-    return np.concatenate((raw, sub), axis=1)
+        """(n, 2448): each sector with its subchannel."""
+        return np.concatenate((self.raw, self.sub_or_zeros()), axis=1)
 
 
 def refuse_other_media(layout: Layout, target: Path) -> None:
-    """Raise `BadInput` unless it is a CD that begins at LBA 0 and has MSF for all its sectors."""
+    """Raise `BadInput` unless it is a CD that begins at LBA 0 and has an MSF for each sector."""
     if not layout.is_cd:
         raise BadInput(
             f"A {layout.medium.value.upper()} has no raw sectors, which {target} would hold;"
             " write it as .iso."
         )
-    if layout.start < 0:
+    if layout.start != 0:
         raise BadInput(f"The disc begins at LBA {layout.start}; {target} would begin at 0.")
     if layout.end > LBA_MAX + 1:
         raise BadInput(

@@ -26,6 +26,7 @@ class Container(StrEnum):
 
     CUE = "cue"
     TOC = "toc"
+    CCD = "ccd"
     ISO = "iso"
     BIN = "bin"
 
@@ -56,6 +57,9 @@ ROWS = {
         (".toc",),
         signs.is_cdrdao_toc,
         "imagerd.formats.cdrdao.writing",
+    ),
+    Container.CCD: Row(
+        "imagerd.formats.ccd.opening", (".ccd",), signs.is_ccd, "imagerd.formats.ccd.writing"
     ),
     Container.BIN: Row("imagerd.formats.bare", (".bin", ".img"), signs.is_raw),
     Container.ISO: Row(

@@ -35,6 +35,12 @@ def is_cdrdao_toc(file: DataFile) -> bool:
     return _CDRDAO_TRACK.search(head) is not None and not _CUE_INDEX.search(head)
 
 
+def is_ccd(file: DataFile) -> bool:
+    """Whether it is the text of a CloneCD image."""
+    head = file.peek(0, 4096).lower()
+    return b"[clonecd]" in head and b"\0" not in head
+
+
 def is_raw(file: DataFile) -> bool:
     """Whether it begins with raw data sectors."""
     return file.peek(0, 12) == SYNC

@@ -19,6 +19,7 @@ from imagerd.formats.cdrdao.program import (
 )
 from imagerd.formats.cdrdao.texts import read_texts
 from imagerd.formats.cdrdao.tokens import Tokens
+from imagerd.formats.codes import is_isrc, is_mcn
 
 _MOST_TRACKS = 99
 _MOST_PARTS = 10_000
@@ -61,7 +62,7 @@ class _Parser:
 
     def _catalog(self) -> None:
         number = self.tokens.string()
-        if re.fullmatch(r"[0-9]{13}", number):
+        if is_mcn(number):
             self.program.catalog = number
         else:
             self.program.note(self.tokens.line, f"CATALOG {number[:20]!r} is not 13 digits")
@@ -106,7 +107,7 @@ class _Parser:
 
     def _isrc(self, track: TrackEntry) -> None:
         code = self.tokens.string()
-        if re.fullmatch(r"[A-Z0-9]{5}[0-9]{7}", code):
+        if is_isrc(code):
             track.isrc = code
         else:
             self.program.note(self.tokens.line, f"{code[:20]!r} is no ISRC")

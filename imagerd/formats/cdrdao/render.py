@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from imagerd.disc.layout import Control, DiscType, Layout, Track, TrackMode
 from imagerd.disc.msf import format_duration
 from imagerd.formats.cdrdao.program import DISC_TYPES
 from imagerd.formats.cdrdao.texts import Rendered
+from imagerd.formats.codes import is_isrc, is_mcn
 
 _MODES = {
     TrackMode.AUDIO: "AUDIO",
@@ -17,8 +17,6 @@ _MODES = {
     TrackMode.MODE1: "MODE1_RAW",
     TrackMode.MODE2: "MODE2_RAW",
 }
-_ISRC = re.compile(r"[A-Z0-9]{5}[0-9]{7}")
-_MCN = re.compile(r"[0-9]{13}")
 
 
 def render(layout: Layout, name: str, *, sub: bool) -> str:
@@ -32,7 +30,7 @@ def render(layout: Layout, name: str, *, sub: bool) -> str:
 def _lines(layout: Layout, name: str, texts: Rendered, *, sub: bool) -> Iterator[str]:
     yield _disc_type(layout)
     yield ""
-    if holds_mcn(layout.mcn):
+    if is_mcn(layout.mcn):
         yield f'CATALOG "{layout.mcn}"'
     yield from texts.lines(0)
     size = 2448 if sub else 2352
@@ -61,7 +59,7 @@ def _flags(track: Track) -> Iterator[str]:
     if not track.is_data or Control.FOUR_CHANNEL in track.control:
         four = Control.FOUR_CHANNEL in track.control
         yield "FOUR_CHANNEL_AUDIO" if four else "TWO_CHANNEL_AUDIO"
-    if holds_isrc(track.isrc):
+    if is_isrc(track.isrc):
         yield f'ISRC "{track.isrc}"'
 
 
@@ -84,13 +82,3 @@ def _parts(track: Track, name: str, offset: int, *, sub: bool) -> Iterator[str]:
     for index in track.indexes:
         if index.number > 1:
             yield f"INDEX {format_duration(index.lba - track.index1)}"
-
-
-def holds_isrc(isrc: str | None) -> bool:
-    """Whether a TOC can hold this ISRC."""
-    return isrc is not None and _ISRC.fullmatch(isrc) is not None
-
-
-def holds_mcn(mcn: str | None) -> bool:
-    """Whether a TOC can hold this media catalogue number."""
-    return mcn is not None and _MCN.fullmatch(mcn) is not None

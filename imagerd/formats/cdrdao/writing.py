@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
+
 from imagerd.base.errors import BadInput
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import Layout, Track, TrackMode
 from imagerd.disc.source import SectorSource
-from imagerd.formats.cdrdao.render import holds_isrc, holds_mcn, render
+from imagerd.formats.cdrdao.render import render
 from imagerd.formats.cdrdao.texts import Rendered
+from imagerd.formats.codes import bad_codes
 from imagerd.formats.cue.render import stored_raw
 from imagerd.formats.output import Output, publish, refuse_all
-from imagerd.formats.rawtracks import RawTracks, has_sub, join_sub, refuse_other_media
+from imagerd.formats.rawtracks import RawTracks, has_sub, refuse_other_media
 from imagerd.formats.written import WriteOptions, WrittenImage
 
 
@@ -65,21 +68,16 @@ def _write_track(
 ) -> Iterator[Progress]:
     for block in job.blocks(track, track.stored_range, stack):
         rows = block.swapped() if track.mode is TrackMode.AUDIO else block.raw
-        output.write(join_sub(rows, block.sub) if sub else rows)
+        output.write(np.concatenate((rows, block.sub_or_zeros()), axis=1) if sub else rows)
         yield job.progress(track)
 
 
 def _left_out(layout: Layout) -> Iterator[str]:
     first = layout.tracks[0].number
-    if layout.start:
-        yield f"that the disc begins at LBA {layout.start}: a TOC begins at 0"
     if first != 1:
         yield f"that the tracks count from {first}: a TOC counts from 1"
-    if layout.mcn and not holds_mcn(layout.mcn):
-        yield f"the media catalogue number, which is not one: {layout.mcn!r}"
+    yield from bad_codes(layout)
     for track in layout.tracks:
-        if track.isrc and not holds_isrc(track.isrc):
-            yield f"the ISRC of track {track.number}, which is not one: {track.isrc!r}"
         if track.index1 == track.start and track.indexes[0].number == 0:
             yield f"the INDEX 00 of track {track.number}, which has no length"
     if layout.cd_text is not None:
