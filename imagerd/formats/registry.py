@@ -27,6 +27,7 @@ class Container(StrEnum):
     CUE = "cue"
     TOC = "toc"
     CCD = "ccd"
+    NRG = "nrg"
     ISO = "iso"
     BIN = "bin"
 
@@ -60,6 +61,9 @@ ROWS = {
     ),
     Container.CCD: Row(
         "imagerd.formats.ccd.opening", (".ccd",), signs.is_ccd, "imagerd.formats.ccd.writing"
+    ),
+    Container.NRG: Row(
+        "imagerd.formats.nrg.opening", (".nrg",), signs.is_nrg, "imagerd.formats.nrg.writing"
     ),
     Container.BIN: Row("imagerd.formats.bare", (".bin", ".img"), signs.is_raw),
     Container.ISO: Row(

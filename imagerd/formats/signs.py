@@ -41,6 +41,12 @@ def is_ccd(file: DataFile) -> bool:
     return b"[clonecd]" in head and b"\0" not in head
 
 
+def is_nrg(file: DataFile) -> bool:
+    """Whether it ends as a Nero image does."""
+    tail = file.peek(max(0, file.size - 12), 12)
+    return tail[:4] == b"NER5" or tail[-8:-4] == b"NERO"
+
+
 def is_raw(file: DataFile) -> bool:
     """Whether it begins with raw data sectors."""
     return file.peek(0, 12) == SYNC
