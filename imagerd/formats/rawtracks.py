@@ -50,8 +50,8 @@ class RawBlock:
         return np.concatenate((self.raw, self.sub_or_zeros()), axis=1)
 
 
-def refuse_other_media(layout: Layout, target: Path) -> None:
-    """Raise `BadInput` unless it is a CD that begins at LBA 0 and has an MSF for each sector."""
+def refuse_other_media(layout: Layout, target: Path, limit: int = LBA_MAX + 1) -> None:
+    """Raise `BadInput` unless it is a CD from LBA 0 to `limit`; as it is, each has an MSF."""
     if not layout.is_cd:
         raise BadInput(
             f"A {layout.medium.value.upper()} has no raw sectors, which {target} would hold;"
@@ -59,10 +59,10 @@ def refuse_other_media(layout: Layout, target: Path) -> None:
         )
     if layout.start != 0:
         raise BadInput(f"The disc begins at LBA {layout.start}; {target} would begin at 0.")
-    if layout.end > LBA_MAX + 1:
+    if layout.end > limit:
         raise BadInput(
-            f"The disc ends at LBA {layout.end}, and {target} counts to {LBA_MAX} only;"
-            " write it as .cue or .gdi."
+            f"The disc ends at LBA {layout.end}, and {target} counts to {limit - 1};"
+            " write it as .cue."
         )
 
 
@@ -106,13 +106,19 @@ class RawTracks:
     sub_seen: bool = False
     digests: list[TrackDigests] = field(default_factory=list)
 
-    def blocks(self, track: Track, area: range, stack: ExitStack) -> Iterator[RawBlock]:
-        """The sectors `area` of `track`, block by block; then its digests are known."""
+    def blocks(
+        self, track: Track, area: range, stack: ExitStack, *, cut: int = 0
+    ) -> Iterator[RawBlock]:
+        """The sectors `area` of `track`, block by block; then its digests are known.
+
+        No block crosses the LBA `cut`.
+        """
         own = hasher(self.options, stack)
         fill = b"" if track.mode is TrackMode.AUDIO else self.options.fill
         lba = area.start
         while lba < area.stop:
-            block = self.source.read(lba, min(BATCH, area.stop - lba))
+            stop = cut if lba < cut < area.stop else area.stop
+            block = self.source.read(lba, min(BATCH, stop - lba))
             made = self._raw(block, track.mode, fill)
             if own is not None:
                 own.update(made.raw.data.cast("B"))

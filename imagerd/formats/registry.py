@@ -28,6 +28,8 @@ class Container(StrEnum):
     TOC = "toc"
     CCD = "ccd"
     NRG = "nrg"
+    MDS = "mds"
+    GDI = "gdi"
     ISO = "iso"
     BIN = "bin"
 
@@ -64,6 +66,12 @@ ROWS = {
     ),
     Container.NRG: Row(
         "imagerd.formats.nrg.opening", (".nrg",), signs.is_nrg, "imagerd.formats.nrg.writing"
+    ),
+    Container.MDS: Row(
+        "imagerd.formats.mds.opening", (".mds",), signs.is_mds, "imagerd.formats.mds.writing"
+    ),
+    Container.GDI: Row(
+        "imagerd.formats.gdi.opening", (".gdi",), signs.is_gdi, "imagerd.formats.gdi.writing"
     ),
     Container.BIN: Row("imagerd.formats.bare", (".bin", ".img"), signs.is_raw),
     Container.ISO: Row(

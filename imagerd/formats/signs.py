@@ -14,6 +14,7 @@ _SHEET = re.compile(
 _CDRDAO = re.compile(rb"(?m)^\s*(?:CD_DA|CD_ROM|CD_ROM_XA|CD_I)\s*(?://|$)")
 _CDRDAO_TRACK = re.compile(rb"(?m)^[ \t]*TRACK[ \t]+(?:AUDIO|MODE[012]\w*)\b")
 _CUE_INDEX = re.compile(rb"(?im)^[ \t]*INDEX[ \t]+\d+[ \t]+\d+:")
+_GDI = re.compile(rb"\s*\d{1,2}\s*\n\s*\d{1,2}[ \t]+\d{1,6}[ \t]+\d{1,2}[ \t]+\d{4}[ \t]+\S")
 _VOLUME = 16 * 2048
 
 
@@ -45,6 +46,16 @@ def is_nrg(file: DataFile) -> bool:
     """Whether it ends as a Nero image does."""
     tail = file.peek(max(0, file.size - 12), 12)
     return tail[:4] == b"NER5" or tail[-8:-4] == b"NERO"
+
+
+def is_mds(file: DataFile) -> bool:
+    """Whether it is the description of an Alcohol 120% image."""
+    return file.peek(0, 16) == b"MEDIA DESCRIPTOR"
+
+
+def is_gdi(file: DataFile) -> bool:
+    """Whether it is the text of a GD-ROM image."""
+    return _GDI.match(file.peek(0, 256)) is not None
 
 
 def is_raw(file: DataFile) -> bool:
