@@ -30,6 +30,8 @@ class Container(StrEnum):
     NRG = "nrg"
     MDS = "mds"
     GDI = "gdi"
+    CDI = "cdi"
+    B6T = "b6t"
     ISO = "iso"
     BIN = "bin"
 
@@ -73,6 +75,8 @@ ROWS = {
     Container.GDI: Row(
         "imagerd.formats.gdi.opening", (".gdi",), signs.is_gdi, "imagerd.formats.gdi.writing"
     ),
+    Container.CDI: Row("imagerd.formats.cdi.opening", (".cdi",), signs.is_cdi),
+    Container.B6T: Row("imagerd.formats.b6t.opening", (".b6t", ".b5t"), signs.is_b6t),
     Container.BIN: Row("imagerd.formats.bare", (".bin", ".img"), signs.is_raw),
     Container.ISO: Row(
         "imagerd.formats.iso",

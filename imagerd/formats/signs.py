@@ -43,9 +43,10 @@ def is_ccd(file: DataFile) -> bool:
 
 
 def is_nrg(file: DataFile) -> bool:
-    """Whether it ends as a Nero image does."""
+    """Whether it ends as a Nero image does, with a place within itself."""
     tail = file.peek(max(0, file.size - 12), 12)
-    return tail[:4] == b"NER5" or tail[-8:-4] == b"NERO"
+    new = tail[:4] == b"NER5" and int.from_bytes(tail[4:], "big") < file.size
+    return new or (tail[-8:-4] == b"NERO" and int.from_bytes(tail[-4:], "big") < file.size)
 
 
 def is_mds(file: DataFile) -> bool:
@@ -56,6 +57,18 @@ def is_mds(file: DataFile) -> bool:
 def is_gdi(file: DataFile) -> bool:
     """Whether it is the text of a GD-ROM image."""
     return _GDI.match(file.peek(0, 256)) is not None
+
+
+def is_cdi(file: DataFile) -> bool:
+    """Whether it ends as a DiscJuggler image does: the version, and where its description is."""
+    tail = file.peek(max(0, file.size - 8), 8)
+    versions = (b"\4\0\0\x80", b"\5\0\0\x80", b"\6\0\0\x80")
+    return tail[:4] in versions and int.from_bytes(tail[4:], "little") < file.size
+
+
+def is_b6t(file: DataFile) -> bool:
+    """Whether it is the description of a BlindWrite 5 or 6 image."""
+    return file.peek(0, 16) == b"BWT5 STREAM SIGN"
 
 
 def is_raw(file: DataFile) -> bool:
