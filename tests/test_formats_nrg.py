@@ -148,13 +148,15 @@ def nrg(path: Path, data: bytes, chunks: list[Chunk], *, new: bool) -> Path:
     return path
 
 
-def test_version_1_disc_at_once_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bcd", [False, True])
+def test_version_1_disc_at_once_is_read(tmp_path: Path, bcd: bool) -> None:
     sectors = to_raw(noise(190, 2048, 9), SectorFormat.USER, TrackMode.MODE2, -150)
     song = noise(60, 2352, 4)
 
     def row(control: int, track: int, index: int, lba: int) -> bytes:
         msf = Msf.from_frames(lba + 150)
-        return bytes((control, track, index, 0, 0, msf.minute, msf.second, msf.frame))
+        time = msf.to_bcd() if bcd else bytes((msf.minute, msf.second, msf.frame))
+        return bytes((control, track, index, 0, 0)) + time
 
     cues = b"".join(
         row(*values)
@@ -189,24 +191,25 @@ def test_version_1_disc_at_once_is_read(tmp_path: Path) -> None:
         image.close()
 
 
-@pytest.mark.parametrize("new", [False, True])
-def test_track_at_once_is_read_and_its_pregaps_are_in_no_file(tmp_path: Path, new: bool) -> None:
+@pytest.mark.parametrize("name", ["TINF", "ETNF", "ETN2"])
+def test_track_at_once_is_read_and_its_pregaps_are_in_no_file(tmp_path: Path, name: str) -> None:
     data, song = noise(40, 2048, 1), noise(60, 2352, 2)
-    form = ">QQIi8x" if new else ">IIIi4x"
-    rows = struct.pack(form, 0, 40 * 2048, 0, 0)
-    rows += struct.pack(form, 40 * 2048, 60 * 2352, 7, 192)
-    name = "ETN2" if new else "ETNF"
+    lbas = ((), ()) if name == "TINF" else ((0,), (190,))
+    form = {"TINF": ">III", "ETNF": ">IIIi4x", "ETN2": ">QQIi8x"}[name]
+    rows = struct.pack(form, 0, 40 * 2048, 0, *lbas[0])
+    rows += struct.pack(form, 40 * 2048, 60 * 2352, 7, *lbas[1])
+    new = name == "ETN2"
     chunks = [Chunk(name, rows), Chunk("MTYP", struct.pack(">I", 1))]
     image = open_image(nrg(tmp_path / "x.nrg", data.tobytes() + song.tobytes(), chunks, new=new))
     try:
         assert image.warnings == ()
         first, second = image.layout.tracks
         assert (first.stored, first.end) == (SectorFormat.USER, 40)
-        assert second.indexes == (Index(0, 40), Index(1, 192))
-        assert (second.pregap_virtual, second.end) == (152, 252)
+        assert second.indexes == (Index(0, 40), Index(1, 190))
+        assert (second.pregap_virtual, second.end) == (150, 250)
         assert np.array_equal(image.read(0, 40).data, data)
-        assert not read_all(image, range(40, 192)).any()
-        assert np.array_equal(read_all(image, range(192, 252)), song)
+        assert not read_all(image, range(40, 190)).any()
+        assert np.array_equal(read_all(image, range(190, 250)), song)
     finally:
         image.close()
 

@@ -142,7 +142,7 @@ def render_table(layout: Layout, offsets: dict[int, int]) -> bytes:
             blocks += _track(track, offsets[track.number], extra + len(extras), footer)
             opening = PREGAP if track is session.tracks[0] else 0
             extras += struct.pack("<II", track.pregap + opening, track.end - track.index1)
-    head = SIGN + bytes((1, 3)) + struct.pack("<HH", 0, len(layout.sessions))
+    head = SIGN + bytes((1, 3)) + struct.pack("<HHH", 0, len(layout.sessions), 2)
     head = head.ljust(0x50, b"\0") + struct.pack("<II", _HEADER, 0)
     tail = struct.pack("<IIII", name, 0, 0, 0) + b"*.mdf\0"
     return head + sessions + blocks + extras + tail
@@ -185,6 +185,6 @@ def _track(track: Track, offset: int, extra: int, footer: int) -> bytes:
     sub = _SUB if track.stored is SectorFormat.RAW_SUB else 0
     head = bytes((_MODES[track.mode], sub, 0x10 | track.control, 0, track.number, 0, 0, 0, 0))
     head += bytes((at.minute, at.second, at.frame))
-    head += struct.pack("<IH", extra, track.stored.size).ljust(24, b"\0")
+    head += struct.pack("<IHB", extra, track.stored.size, 2).ljust(24, b"\0")
     body = struct.pack("<iQII", track.index1, offset, 1, footer)
     return (head + body).ljust(_TRACK, b"\0")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from imagerd.formats.codes import is_isrc, is_mcn
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.extents import Extent, ExtentImage
 from imagerd.formats.image import Warning_
-from imagerd.formats.nrg.chunks import Chunks, read_chunks
+from imagerd.formats.nrg.chunks import Chunk, Chunks, read_chunks
 from imagerd.formats.nrg.tables import (
     LEAD_OUT,
     MODES,
@@ -40,7 +41,8 @@ from imagerd.formats.sheettext import with_path
 
 _CD = 1  # bit of MTYP
 _LARGEST_DISC = 1 << 27  # blocks: 256 GiB
-_TABLES = ("CUES", "CUEX", "ETNF", "ETN2")
+_TRACK_AT_ONCE = ("TINF", "ETNF", "ETN2")
+_TABLES = ("CUES", "CUEX", *_TRACK_AT_ONCE)
 
 
 @dataclass(slots=True)
@@ -74,19 +76,18 @@ def _open(file: DataFile, chunks: Chunks) -> tuple[Layout, list[Extent], list[st
     daos = iter(chunks.all("DAOI", "DAOX"))
     tables = chunks.all(*_TABLES)
     for session, table in enumerate(tables, 1):
-        new = table.name in ("CUEX", "ETN2")
-        if table.name in ("ETNF", "ETN2"):
-            rows = read_tao(table.body, new=new)
+        if table.name in _TRACK_AT_ONCE:
+            rows = read_tao(table.name, table.body)
             blocks = _as_blocks(chunks, rows, reading) if len(tables) == 1 else None
             if blocks is not None:
                 return blocks
             _tao_session(reading, session, rows)
             continue
-        dao = next(daos, None)
-        if dao is None:
+        where = next(daos, None)
+        if where is None:
             raise BadInput("it tells the indexes of a session, but not where its tracks lie")
-        cue = cue_rows(table.body, new=new)
-        _dao_session(reading, session, cue, read_dao(dao.body, new=dao.name == "DAOX"))
+        dao = read_dao(where.body, new=where.name == "DAOX")
+        _dao_session(reading, session, _cue(table, dao), dao)
     for track in reading.tracks:
         _settle_mode(reading, track)
     made = assemble(
@@ -113,6 +114,30 @@ def _stored(mode: int, size: int | None, reading: _Reading) -> tuple[TrackMode, 
 
 
 # -- disc at once ---------------------------------------------------------------------------------
+
+
+def _cue(table: Chunk, dao: Dao) -> list[CueRow]:
+    """The indexes of a session. Programs differ in the times of version 1, which are binary or
+    BCD: the reading is right whose tracks are as long as those in the file.
+    """
+    if table.name == "CUEX":
+        return cue_rows(table.body, new=True)
+    readings = []
+    for bcd in (False, True):
+        with suppress(BadInput):
+            readings.append(cue_rows(table.body, new=False, bcd=bcd))
+    if not readings:
+        raise BadInput("its table of indexes is damaged")
+    return next((rows for rows in readings if _fits(rows, dao)), readings[0])
+
+
+def _fits(rows: list[CueRow], dao: Dao) -> bool:
+    """Whether the lead-out is as far from the first track as the file has sectors."""
+    ones = [row.lba for row in rows if row.index == 1]
+    count = sum((t.end - t.pregap) // t.size for t in dao.tracks if t.size)
+    first = dao.tracks[0]
+    before = (first.start - first.pregap) // first.size if first.size else 0
+    return len(ones) > 1 and ones[-1] - ones[0] == count - before
 
 
 def _dao_session(reading: _Reading, session: int, rows: list[CueRow], dao: Dao) -> None:
@@ -172,20 +197,23 @@ def _tao_session(reading: _Reading, session: int, rows: list[TaoTrack]) -> None:
     previous: Placed | None = None
     for row in rows:
         mode, stored = _stored(row.mode, None, reading)
-        indexes = {1: row.lba}
-        if previous is not None and previous.end < row.lba:
+        lba = row.lba
+        if lba is None:
+            lba = 0 if previous is None else previous.end + PREGAP
+        indexes = {1: lba}
+        if previous is not None and previous.end < lba:
             indexes[0] = previous.end
         previous = Placed(
             len(reading.tracks) + 1,
             session,
             mode,
             indexes,
-            row.lba + row.size // stored.size,
+            lba + row.size // stored.size,
             reading.file,
             row.offset,
             stored,
             Control.NONE if mode is TrackMode.AUDIO else Control.DATA,
-            stored_from=row.lba,
+            stored_from=lba,
         )
         reading.tracks.append(previous)
 

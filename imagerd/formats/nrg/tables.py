@@ -59,16 +59,22 @@ class Dao:
 
 @dataclass(frozen=True, slots=True)
 class TaoTrack:
-    """A row of ETNF or ETN2: `size` bytes at `offset`, which begin at `lba`."""
+    """A row of TINF, ETNF or ETN2: `size` bytes at `offset`, which begin at `lba`.
+
+    TINF does not tell the LBA.
+    """
 
     offset: int
     size: int
     mode: int
-    lba: int
+    lba: int | None = None
 
 
-def cue_rows(body: bytes, *, new: bool) -> list[CueRow]:
-    """Rows of 8 bytes. Raises `BadInput` for numbers that are no BCD and times that are none."""
+def cue_rows(body: bytes, *, new: bool, bcd: bool = False) -> list[CueRow]:
+    """Rows of 8 bytes; `bcd`: the times of version 1 are BCD, as some say, and not binary.
+
+    Raises `BadInput` for numbers that are no BCD and times that are none.
+    """
     rows = []
     for at in range(0, len(body) - 7, 8):
         control, number, index = body[at], body[at + 1], body[at + 2]
@@ -77,7 +83,8 @@ def cue_rows(body: bytes, *, new: bool) -> list[CueRow]:
             if new:
                 lba = struct.unpack(">i", body[at + 4 : at + 8])[0]
             else:
-                lba = Msf(*body[at + 5 : at + 8]).frames - 150
+                time = body[at + 5 : at + 8]
+                lba = (Msf.from_bcd(time) if bcd else Msf(*time)).frames - 150
             rows.append(CueRow(Control(control >> 4), track, from_bcd(index), lba))
         except ValueError as error:
             raise BadInput(f"its table of indexes is damaged ({error})") from None
@@ -98,9 +105,12 @@ def read_dao(body: bytes, *, new: bool) -> Dao:
     return Dao(_text(head[4:17]), head[18], tuple(tracks))
 
 
-def read_tao(body: bytes, *, new: bool) -> list[TaoTrack]:
-    """32 (or 20) bytes for each track."""
-    form = ">QQIi8x" if new else ">IIIi4x"
+_TAO = {"TINF": ">III", "ETNF": ">IIIi4x", "ETN2": ">QQIi8x"}
+
+
+def read_tao(name: str, body: bytes) -> list[TaoTrack]:
+    """12, 20 or 32 bytes for each track, by the name of the chunk."""
+    form = _TAO[name]
     size = struct.calcsize(form)
     rows = range(0, len(body) - size + 1, size)
     if not 1 <= len(rows) < _MOST:
@@ -132,10 +142,11 @@ def render_dao(dao: Dao, first: int) -> bytes:
     """
     rows = b"".join(
         struct.pack(
-            ">12sHB3x3Q",
+            ">12sHB3s3Q",
             track.isrc.encode("ascii"),
             track.size,
             track.mode,
+            b"\0\0\1",
             track.pregap,
             track.start,
             track.end,
