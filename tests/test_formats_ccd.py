@@ -157,6 +157,23 @@ def test_the_gap_between_sessions_may_be_in_the_image(tmp_path: Path, gap: str) 
         opened.close()
 
 
+def test_index_0_may_lie_in_the_two_seconds_before_a_session(tmp_path: Path) -> None:
+    source = MemorySource(mixed())
+    run(write_image(source, tmp_path / "x.ccd", QUICK))
+    (tmp_path / "x.sub").unlink()
+    path = tmp_path / "x.ccd"
+    text = path.read_text(encoding="ascii")
+    text = text.replace("INDEX 1=0\n", "INDEX 0=-150\nINDEX 1=0\n")
+    path.write_text(text.replace("INDEX 1=11700\n", "INDEX 0=-150\nINDEX 1=0\n"))
+    image = open_image(path)
+    try:
+        assert image.layout == stored_whole(mixed())
+        assert image.warnings == ()
+        assert_same_sectors(image, source)
+    finally:
+        image.close()
+
+
 def test_indexes_may_count_from_their_session_and_old_tables_have_none(tmp_path: Path) -> None:
     layout = tracks_mapped(mixed(), {"isrc": None})
     run(write_image(SubSource(layout), tmp_path / "x.ccd", QUICK))

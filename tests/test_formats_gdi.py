@@ -140,6 +140,15 @@ def test_names_are_found_in_quotes_in_folders_and_in_another_case(tmp_path: Path
         image.close()
 
 
+def test_what_a_file_may_have_lost_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(raw_sectors(TrackMode.MODE1, 0, 5).tobytes())
+    (tmp_path / "b.raw").write_bytes(noise(5, 2352, 1).tobytes())
+    text = "2\n1 0 4 2352 a.bin 0\n2 600 0 2352 b.raw 0\n"
+    image = open_image(gdi(tmp_path, text))
+    image.close()
+    assert "595 sectors before track 2 are in no file" in str(image.warnings[0])
+
+
 def test_headers_tell_the_mode_and_a_short_file_gives_faults(tmp_path: Path) -> None:
     data = raw_sectors(TrackMode.MODE2, 45000, 5).tobytes()
     (tmp_path / "a.bin").write_bytes(data[:-100])

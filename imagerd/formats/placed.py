@@ -124,7 +124,7 @@ class _Assembler:
         return list(dict.fromkeys(track.session for track in self.tracks))
 
     def _check(self) -> None:
-        """Refuse what no disc has; drop further indexes that lie outside their track."""
+        """Refuse what no disc has."""
         numbers = set()
         sessions = [track.session for track in self.tracks]
         if sessions != sorted(sessions):
@@ -162,7 +162,7 @@ class _Assembler:
             placed.stored,
             placed.control & ~Control.DATA | data,
             placed.isrc,
-            min(stored_from, indexes_one(indexes)) - start,
+            min(stored_from, placed.indexes[1]) - start,
             min(end - stored_to, end - indexes[-1].lba),
         )
 
@@ -209,11 +209,6 @@ class _Assembler:
         if file is not None:
             self.missing += max(0, count - file.sectors_from(offset, extent.row_size))
         self.extents.append(extent)
-
-
-def indexes_one(indexes: Sequence[Index]) -> int:
-    """The LBA of INDEX 01."""
-    return next(index.lba for index in indexes if index.number == 1)
 
 
 def header_mode(

@@ -118,16 +118,21 @@ class _CcdImage(ExtentImage):
 def _areas(table: Table, data: DataFile) -> dict[int, Area]:
     """Where each session lies in the .img, which has no gap between sessions.
 
-    Some have the last 150 sectors of it (a session's pregap), some all: the length tells.
+    Some have the last 150 sectors of it (a session's pregap), some all, and some tell INDEX 0 of
+    a session's first track in that pregap, which is not there: the length tells.
     """
     spans = _spans(table)
-    sizes = [end - start for start, end in spans.values()]
-    count, compact = data.size // _RAW, sum(sizes)
-    later = len(spans) - 1
+    count, compact = data.size // _RAW, _sectors(spans)
+    later = (len(spans) - 1) * PREGAP
     whole = max(end for _, end in spans.values())
-    extra = PREGAP if later and count == compact + later * PREGAP else 0
-    gaps = later > 0 and count == whole != compact
-    if count not in (compact, compact + later * PREGAP, whole):
+    extra, gaps = 0, False
+    if later and count == compact - later:
+        spans = _without_pregaps(spans)
+    elif later and count == compact + later:
+        extra = PREGAP
+    elif later and count == whole:
+        gaps = True
+    elif count != compact:
         table.notes.append((None, f"{data.path.name} has {count} sectors, the tracks {compact}"))
     areas: dict[int, Area] = {}
     row = 0
@@ -136,6 +141,19 @@ def _areas(table: Table, data: DataFile) -> dict[int, Area]:
         areas[number] = Area(start, end, start if gaps else row)
         row += end - start
     return areas
+
+
+def _sectors(spans: dict[int, tuple[int, int]]) -> int:
+    return sum(end - start for start, end in spans.values())
+
+
+def _without_pregaps(spans: dict[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
+    """The sessions, all but the first beginning two seconds later."""
+    first = min(spans)
+    return {
+        number: (start if number == first else min(start + PREGAP, end), end)
+        for number, (start, end) in spans.items()
+    }
 
 
 def _spans(table: Table) -> dict[int, tuple[int, int]]:
@@ -188,7 +206,9 @@ def _place(
         area = areas[entry.session]
         indexes = _indexes(table, entry)
         opening = not placed or placed[-1].session != entry.session
-        if opening and area.start < min(indexes.values()):
+        if opening and area.start != indexes.get(0, entry.plba):
+            indexes.pop(0, None)
+        if opening and area.start < entry.plba:
             indexes[0] = area.start
         elif 0 not in indexes and sub is not None and not opening:
             start = pregap_start(sub, area.row_of, entry.point, placed[-1].indexes[1], entry.plba)

@@ -67,7 +67,7 @@ def place(program: Program, files: Files, waves: frozenset[int]) -> tuple[Layout
         for at, extent in enumerate(own):
             own[at] = replace(extent, lba=lba + sum(e.count for e in own[:at]), mode=mode)
             missing += _missing(own[at])
-        tracks.append(_track(program, replace_mode(entry, mode), number, rows, own, lba))
+        tracks.append(_track(program, replace(entry, mode=mode), number, rows, own, lba))
         lba = tracks[-1].end
         if lba > LBA_MAX + 1:
             raise BadInput(f"line {entry.line}: the tracks are longer than a disc")
@@ -78,11 +78,6 @@ def place(program: Program, files: Files, waves: frozenset[int]) -> tuple[Layout
         program.note(None, f"{missing} sectors of the disc are in no file")
     session = Session(1, tuple(tracks), lba)
     return Layout(Medium.CD, (session,), _disc_type(program, tracks), program.catalog), extents
-
-
-def replace_mode(entry: TrackEntry, mode: TrackMode) -> TrackEntry:
-    """`entry` with the mode that its data have."""
-    return replace(entry, mode=mode)
 
 
 def _disc_type(program: Program, tracks: list[Track]) -> DiscType:

@@ -28,6 +28,7 @@ _STORED = {
     2448: SectorFormat.RAW_SUB,
 }
 _MOST_TRACKS = 99
+_LONGEST_GAP = 225  # two or three seconds are usual; more may be what a file lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,9 @@ def _place(
         before = placed[-1] if placed else None
         if before is not None and before.session == session and before.end < row.lba:
             indexes[0] = before.end
+            if row.lba - before.end > _LONGEST_GAP:
+                gap = row.lba - before.end
+                notes.append((row.line, f"{gap} sectors before track {row.number} are in no file"))
         placed.append(
             Placed(
                 row.number,
