@@ -32,6 +32,7 @@ class Container(StrEnum):
     GDI = "gdi"
     CDI = "cdi"
     B6T = "b6t"
+    C2D = "c2d"
     ISO = "iso"
     BIN = "bin"
 
@@ -77,6 +78,7 @@ ROWS = {
     ),
     Container.CDI: Row("imagerd.formats.cdi.opening", (".cdi",), signs.is_cdi),
     Container.B6T: Row("imagerd.formats.b6t.opening", (".b6t", ".b5t"), signs.is_b6t),
+    Container.C2D: Row("imagerd.formats.c2d", (".c2d",), signs.is_c2d),
     Container.BIN: Row("imagerd.formats.bare", (".bin", ".img"), signs.is_raw),
     Container.ISO: Row(
         "imagerd.formats.iso",

@@ -71,6 +71,12 @@ def is_b6t(file: DataFile) -> bool:
     return file.peek(0, 16) == b"BWT5 STREAM SIGN"
 
 
+def is_c2d(file: DataFile) -> bool:
+    """Whether it is an image of WinOnCD."""
+    head = file.peek(0, 32)
+    return head.startswith((b"Adaptec CeQuadrat VirtualCD File", b"Roxio Image File Format 3.0"))
+
+
 def is_raw(file: DataFile) -> bool:
     """Whether it begins with raw data sectors."""
     return file.peek(0, 12) == SYNC
