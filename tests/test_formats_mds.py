@@ -40,6 +40,7 @@ from tests.sheets import (
     without_empty_pregaps,
     written,
 )
+from tests.sources import memory_blocks
 from tests.strategies_formats import layouts
 
 QUICK = WriteOptions(sync=False, hash=False)
@@ -162,6 +163,20 @@ def test_a_pregap_may_be_in_no_file(tmp_path: Path) -> None:
         assert np.array_equal(read_all(image, extra_track), read_all(source, extra_track))
     finally:
         image.close()
+
+
+def test_a_dvd_written_and_read_is_the_same(tmp_path: Path) -> None:
+    source = memory_blocks(70, layers=(40,))
+    source.bad = frozenset({9})
+    with written(source, tmp_path / "x.mds") as (result, image):
+        assert result.left_out == ("where a further layer begins",)
+        assert result.bad == (range(9, 10),)
+        assert image.layout == replace(source.layout, layers=())
+        assert np.array_equal(image.read(10, 60).data, source.raw[1][10:])
+        assert image.read(9, 1).data.tobytes().startswith(b"imagerd: unreadable")
+    disc = memory_blocks(10, medium=Medium.BD)
+    with pytest.raises(BadInput, match="BD has no raw sectors"):
+        run(write_image(disc, tmp_path / "y.mds", QUICK))
 
 
 def test_a_dvd_is_read_as_one(tmp_path: Path) -> None:

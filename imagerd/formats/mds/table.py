@@ -17,6 +17,7 @@ _HEADER, _SESSION, _TRACK, _EXTRA, _FOOTER = 88, 24, 80, 8, 16
 _MOST_SESSIONS = 99
 _LONGEST_NAME = 1024
 _SUB = 8  # interleaved P–W behind each sector
+_DVD_ROM, _DVD_MODE = 0x10, 0x02
 _MODES = {
     TrackMode.AUDIO: 0xA9,
     TrackMode.MODE0: 0xAA,  # there is no word for it; its headers tell
@@ -146,6 +147,20 @@ def render_table(layout: Layout, offsets: dict[int, int]) -> bytes:
     head = head.ljust(0x50, b"\0") + struct.pack("<II", _HEADER, 0)
     tail = struct.pack("<IIII", name, 0, 0, 0) + b"*.mdf\0"
     return head + sessions + blocks + extras + tail
+
+
+def render_dvd(blocks: int) -> bytes:
+    """The .mds of a DVD of `blocks` blocks in the .mdf, which is called like the .mds."""
+    track = _HEADER + _SESSION
+    footer = track + _TRACK
+    head = SIGN + bytes((1, 3)) + struct.pack("<HHH", _DVD_ROM, 1, 2)
+    head = head.ljust(0x50, b"\0") + struct.pack("<II", _HEADER, 0)
+    session = struct.pack("<iiHBBHHII", 0, blocks, 1, 1, 0, 1, 1, 0, track)
+    row = bytes((_DVD_MODE, 0, 0x14, 0, 1)).ljust(12, b"\0")
+    row += struct.pack("<IH", blocks, SectorFormat.USER.size).ljust(24, b"\0")
+    row += struct.pack("<iQII", 0, 0, 1, footer)
+    tail = struct.pack("<IIII", footer + _FOOTER, 0, 0, 0) + b"*.mdf\0"
+    return head + session + row.ljust(_TRACK, b"\0") + tail
 
 
 def _session(session: Session, blocks: int) -> bytes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write a CD as .mds (version 1) and .mdf."""
+"""Write a CD or a DVD as .mds (version 1) and .mdf."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
+
 from imagerd.base.progress import Progress, Task
-from imagerd.disc.layout import Layout, SectorFormat, Track
+from imagerd.disc.layout import Layout, Medium, SectorFormat, Track
 from imagerd.disc.source import SectorSource
 from imagerd.formats.codes import bad_codes
-from imagerd.formats.mds.table import render_table
+from imagerd.formats.mds.table import render_dvd, render_table
 from imagerd.formats.output import Output, publish, refuse_all
-from imagerd.formats.rawtracks import RawTracks, all_stored, has_sub, refuse_other_media
-from imagerd.formats.written import WriteOptions, WrittenImage
+from imagerd.formats.rawform import Runs, filler, unread
+from imagerd.formats.rawtracks import BATCH, RawTracks, all_stored, has_sub, refuse_other_media
+from imagerd.formats.written import TrackDigests, WriteOptions, WrittenImage
 
 
 def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Task[WrittenImage]:
@@ -22,6 +25,8 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
 
     Where the source gives subchannel, it lies behind each sector.
     """
+    if source.layout.medium is Medium.DVD:
+        return (yield from _write_dvd(source, target, options))
     refuse_other_media(source.layout, target)
     mdf = target.with_suffix(".mdf")
     refuse_all([target, mdf], options)
@@ -45,6 +50,40 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
         tuple(job.digests),
         tuple(_left_out(layout, sub=sub)),
         job.bad.ranges(),
+    )
+
+
+def _write_dvd(source: SectorSource, target: Path, options: WriteOptions) -> Task[WrittenImage]:
+    mdf = target.with_suffix(".mdf")
+    refuse_all([target, mdf], options)
+    track, end = source.layout.tracks[0], source.layout.end
+    bad = Runs()
+    with ExitStack() as stack:
+        output = Output(mdf, options, stack, end * SectorFormat.USER.size)
+        lba = 0
+        while lba < end:
+            block = source.read(lba, min(BATCH, end - lba))
+            data = block.data
+            rows = unread(block)
+            if len(rows):
+                data = data.copy()
+                data[rows] = filler(options.fill, data.shape[1])
+                for row in rows:
+                    bad.add(lba + int(row))
+            output.write(np.ascontiguousarray(data))
+            lba = block.end
+            yield Progress(lba, end, what="blocks")
+        mds = Output(target, options, stack)
+        mds.write_bytes(render_dvd(end))
+        written = publish([output, mds])
+    digests = written[0].digests
+    return WrittenImage(
+        target,
+        "mds",
+        (written[1], written[0]),
+        (TrackDigests(track.number, digests),) if digests else (),
+        ("where a further layer begins",) if source.layout.layers else (),
+        bad.ranges(),
     )
 
 
