@@ -121,6 +121,25 @@ def cdi(path: Path, source: MemorySource) -> Path:
     return path
 
 
+def old_cdi(path: Path, source: MemorySource, version: int) -> Path:
+    """The image of `source` as versions 2 and 3 have it: shorter blocks, a place in the file."""
+    mark = bytes.fromhex("0000 0100 0000 ffff")  # the header goes on with it
+    tail = b"" if version == 0x80000004 else bytes(9)
+    data, body = b"", struct.pack("<H", len(source.layout.sessions))
+    for session in source.layout.sessions:
+        body += struct.pack("<H", len(session.tracks))
+        for track in session.tracks:
+            opening = track is session.tracks[0]
+            start = track.start - (150 if opening else 0)
+            block = track_block(3, track, start, last=False)
+            body += u32(0) + mark + block[: len(block) - (0xE4 - 0x81)] + tail
+            data += bytes(150 * opening * track.stored.size)
+            data += source.tracks[track.number].tobytes()
+        body += bytes(12 if version == 0x80000004 else 13)
+    path.write_bytes(data + body + struct.pack("<II", version, len(data)))
+    return path
+
+
 def mixed(stored: SectorFormat = SectorFormat.RAW) -> Layout:
     song = Track(
         1, 1, TrackMode.AUDIO, (Index(1, 0), Index(2, 20)), 30, isrc="USXX19801234",
@@ -146,6 +165,17 @@ def test_sessions_tracks_indexes_codes_and_texts_are_read(
         found = image.layout
         assert found.sessions == layout.sessions
         assert (found.mcn, found.cd_text) == (layout.mcn, layout.cd_text)
+        assert_same_sectors(image, MemorySource(layout))
+    finally:
+        image.close()
+
+
+@pytest.mark.parametrize("version", [0x80000004, 0x80000005])
+def test_older_versions_are_read(tmp_path: Path, version: int) -> None:
+    layout = mixed(SectorFormat.MODE2)
+    image = open_image(old_cdi(tmp_path / "x.cdi", MemorySource(layout), version))
+    try:
+        assert image.layout.sessions == layout.sessions
         assert_same_sectors(image, MemorySource(layout))
     finally:
         image.close()
