@@ -273,6 +273,20 @@ def test_a_damaged_table_opens_or_is_refused(whole: Path, data: st.DataObject) -
     opens_or_is_refused(damaged)
 
 
+def test_a_further_index_before_its_track_is_dropped_with_a_warning(tmp_path: Path) -> None:
+    source = MemorySource(mixed())
+    run(write_image(source, tmp_path / "x.ccd", QUICK))
+    path = tmp_path / "x.ccd"
+    path.write_text(path.read_text(encoding="ascii").replace("INDEX 2=200", "INDEX 2=20"))
+    image = open_image(path)
+    try:
+        assert image.layout.tracks[1].indexes == (Index(0, 40), Index(1, 190))
+        assert "INDEX 2 of track 2 lies outside it" in str(image.warnings[0])
+        assert_same_sectors(image, source)
+    finally:
+        image.close()
+
+
 def test_a_disc_that_an_image_cannot_hold_is_refused(tmp_path: Path) -> None:
     layout = mixed()
     late = replace(layout, sessions=layout.sessions[1:])

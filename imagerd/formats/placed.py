@@ -55,8 +55,8 @@ class Placed:
 
     @property
     def start(self) -> int:
-        """Its first LBA."""
-        return min(self.indexes.values())
+        """Its first LBA: of INDEX 00, if that is sound, or of INDEX 01."""
+        return min(self.indexes[1], self.indexes.get(0, self.indexes[1]))
 
 
 @dataclass(slots=True)

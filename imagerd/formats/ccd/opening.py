@@ -161,7 +161,7 @@ def _spans(table: Table) -> dict[int, tuple[int, int]]:
     spans: dict[int, tuple[int, int]] = {}
     for number in sorted({entry.session for entry in _track_entries(table)}):
         own = [entry for entry in _track_entries(table) if entry.session == number]
-        start = min(min(_indexes(table, entry).values()) for entry in own) if spans else 0
+        start = min(_start(_indexes(table, entry)) for entry in own) if spans else 0
         ends = [e.plba for e in table.entries if (e.session, e.point) == (number, LEAD_OUT)]
         if not ends:
             raise BadInput(f"session {number} has no lead-out (point A2)")
@@ -197,6 +197,11 @@ def _indexes(table: Table, entry: Entry) -> dict[int, int]:
     return {**{n: lba + entry.plba - one for n, lba in given.items()}, 1: entry.plba}
 
 
+def _start(indexes: dict[int, int]) -> int:
+    """The first LBA of a track: further indexes that lie before it are damage."""
+    return min(indexes[1], indexes.get(0, indexes[1]))
+
+
 def _place(
     table: Table, areas: dict[int, Area], data: DataFile, sub: DataFile | None
 ) -> list[Placed]:
@@ -216,7 +221,7 @@ def _place(
                 indexes[0] = start
                 table.notes.append((None, f"INDEX 0 of track {entry.point} is from the .sub"))
         if not opening:
-            placed[-1].end = min(indexes.values())
+            placed[-1].end = _start(indexes)
         placed.append(_track(table, entry, indexes, area, data))
     for track in placed:
         _settle_mode(table, track, areas[track.session], data)
@@ -238,7 +243,7 @@ def _track(
         indexes,
         area.lead_out,
         data,
-        area.row_of(min(indexes.values())) * _RAW,
+        area.row_of(_start(indexes)) * _RAW,
         control=Control(entry.control),
         isrc=isrc if is_isrc(isrc) else None,
     )
