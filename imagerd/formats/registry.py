@@ -25,9 +25,17 @@ class Container(StrEnum):
     """All containers; a closed list."""
 
     CUE = "cue"
+    TOC = "toc"
+    CCD = "ccd"
+    NRG = "nrg"
+    MDS = "mds"
+    GDI = "gdi"
+    CDI = "cdi"
+    B6T = "b6t"
+    C2D = "c2d"
     ISO = "iso"
-    BIN = "bin"
     CHD = "chd"
+    BIN = "bin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,27 @@ ROWS = {
         signs.is_chd,
         "imagerd.formats.chd.writing",
     ),
+    Container.TOC: Row(
+        "imagerd.formats.cdrdao.opening",
+        (".toc",),
+        signs.is_cdrdao_toc,
+        "imagerd.formats.cdrdao.writing",
+    ),
+    Container.CCD: Row(
+        "imagerd.formats.ccd.opening", (".ccd",), signs.is_ccd, "imagerd.formats.ccd.writing"
+    ),
+    Container.NRG: Row(
+        "imagerd.formats.nrg.opening", (".nrg",), signs.is_nrg, "imagerd.formats.nrg.writing"
+    ),
+    Container.MDS: Row(
+        "imagerd.formats.mds.opening", (".mds",), signs.is_mds, "imagerd.formats.mds.writing"
+    ),
+    Container.GDI: Row(
+        "imagerd.formats.gdi.opening", (".gdi",), signs.is_gdi, "imagerd.formats.gdi.writing"
+    ),
+    Container.CDI: Row("imagerd.formats.cdi.opening", (".cdi",), signs.is_cdi),
+    Container.B6T: Row("imagerd.formats.b6t.opening", (".b6t", ".b5t"), signs.is_b6t),
+    Container.C2D: Row("imagerd.formats.c2d", (".c2d",), signs.is_c2d),
     Container.BIN: Row("imagerd.formats.bare", (".bin", ".img"), signs.is_raw),
     Container.ISO: Row(
         "imagerd.formats.iso",
@@ -80,8 +109,6 @@ def identify(path: Path) -> Container:
         for container, row in ROWS.items():
             if row.sign(file):
                 return container
-        if signs.is_cdrdao_toc(file):
-            raise BadInput(f"{path} is a cdrdao TOC, which is not read yet; convert it by toc2cue.")
     finally:
         file.close()
     for container, row in ROWS.items():

@@ -62,18 +62,20 @@ def command(
 ) -> None:
     """Write a disc or an image as another kind of image.
 
-    TARGET's suffix chooses the container: .iso (2048-byte sectors of one data track) or .cue
-    (with its .bin). What the container cannot hold is told. The EDC of every data sector is
-    checked on the way; wrong sectors are listed and written as they are, unless --repair corrects
-    them. Sectors that could not be read when the source was imaged, as the catalog or a map file
-    beside it says, stay bad: a ddrescue map file beside TARGET (TARGET.map) lists what is not to
-    be trusted in it. The files appear under their names when they are whole.
+    TARGET's suffix chooses the container: .iso (2048-byte sectors of one data track), .cue
+    (with its .bin), .ccd (CloneCD), .nrg (Nero), .mds (Alcohol 120%), .toc (cdrdao) or .gdi
+    (GD-ROMs). What the container cannot hold is told. The EDC of every data sector is checked
+    on the way; wrong sectors are listed and written as they are, unless --repair corrects them.
+    Sectors that could not be read when the source was imaged, as the catalog or a map file
+    beside it says, stay bad: a ddrescue map file beside TARGET (TARGET.map) lists what is not
+    to be trusted in it. The files appear under their names when they are whole.
 
     \b
     Examples:
       imagerctl convert game.cue game.iso
       imagerctl convert --split game.cue split/game.cue
       imagerctl convert --track 2 pce.cue data.iso
+      imagerctl convert game.cue game.ccd
       imagerctl convert /dev/sr0 disc.iso
 
     Exit code: 1 if sectors with a wrong EDC, doubtful ones, or filling for unreadable ones were
