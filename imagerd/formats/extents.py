@@ -114,12 +114,15 @@ class ExtentImage:
 
 def _read_file(extent: Extent, file: DataFile, lba: int, count: int) -> Sectors:
     size = extent.stored.size
-    data, there = file.rows(extent.offset + (lba - extent.lba) * size, count, size)
-    sectors = Sectors.good(lba, data, extent.stored)
+    begin = extent.offset + (lba - extent.lba) * size
+    data, there = file.rows(begin, count, size)
     if there == count:
-        return sectors
+        return Sectors.good(lba, data, extent.stored)
+    # Sectors after the lost ones may be there again: the block ends where these do.
+    lost = min(count - there, file.lost_rows(begin + there * size, size))
+    sectors = Sectors.good(lba, data[: there + lost], extent.stored)
     sectors.states[there:] = SectorState.FAILED
-    fault = Fault(lba + there, count - there, FaultKind.MISSING)
+    fault = Fault(lba + there, lost, FaultKind.MISSING)
     return replace(sectors, faults=(fault,))
 
 

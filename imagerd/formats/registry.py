@@ -27,6 +27,8 @@ class Container(StrEnum):
     CUE = "cue"
     ISO = "iso"
     BIN = "bin"
+    CSO = "cso"
+    ZSO = "zso"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Row:
     writer: str | None = None
 
 
+_PACKED = "imagerd.formats.packed.opening"
+
 ROWS = {
     Container.CUE: Row(
         "imagerd.formats.cue.opening",
@@ -57,6 +61,10 @@ ROWS = {
         signs.is_iso,
         "imagerd.formats.iso_writing",
     ),
+    Container.CSO: Row(
+        _PACKED, (".cso", ".ciso"), signs.is_cso, "imagerd.formats.packed.cso_writing"
+    ),
+    Container.ZSO: Row(_PACKED, (".zso",), signs.is_zso, "imagerd.formats.packed.cso_writing"),
 }
 
 

@@ -38,3 +38,13 @@ def is_iso(file: DataFile) -> bool:
     """Whether it is an image of 2048-byte blocks with a volume in it."""
     magic = file.peek(_VOLUME, 14)
     return magic[1:6] in (b"CD001", b"BEA01", b"CD-I ") or magic[9:14] == b"CDROM"
+
+
+def is_cso(file: DataFile) -> bool:
+    """Whether it is CSO, version 1 or 2."""
+    return file.peek(0, 4) == b"CISO"
+
+
+def is_zso(file: DataFile) -> bool:
+    """Whether it is ZSO."""
+    return file.peek(0, 4) == b"ZISO"
