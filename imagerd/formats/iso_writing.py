@@ -7,19 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
-from imagerd.base.digests import Digests
 from imagerd.base.errors import BadInput
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import Layout, SectorFormat, Track
 from imagerd.disc.source import Bytes2D, Sectors, SectorSource
-from imagerd.formats.output import Output, refuse_all
+from imagerd.formats.output import Output, Sink, refuse_all
 from imagerd.formats.rawform import Runs, filler, to_raw, unread
 from imagerd.formats.userdata import UserData
-from imagerd.formats.written import TrackDigests, WriteOptions, WrittenFile, WrittenImage
+from imagerd.formats.written import TrackDigests, WriteOptions, WrittenImage
 
 BATCH = 1024  # sectors of one step: 2.4 MB
 _USER = SectorFormat.USER.size
@@ -32,24 +30,6 @@ class _Job:
     options: WriteOptions
     user: UserData
     bad: Runs = field(default_factory=Runs)
-
-
-class Sink(Protocol):
-    """Where the 2048-byte blocks go; `digests` are those of the blocks, once finished."""
-
-    digests: Digests | None
-
-    def write(self, data: Bytes2D) -> None:
-        """Append rows; they may not be changed afterwards."""
-        ...
-
-    def finish(self) -> None:
-        """Close the file, on the disk if so asked."""
-        ...
-
-    def name(self) -> WrittenFile:
-        """Give the finished file its name."""
-        ...
 
 
 def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Task[WrittenImage]:

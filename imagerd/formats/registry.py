@@ -29,6 +29,7 @@ class Container(StrEnum):
     BIN = "bin"
     CSO = "cso"
     ZSO = "zso"
+    ECM = "ecm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ ROWS = {
     Container.CSO: Row(
         _PACKED, (".cso", ".ciso"), signs.is_cso, "imagerd.formats.packed.cso_writing"
     ),
+    Container.ECM: Row(_PACKED, (".ecm",), signs.is_ecm, "imagerd.formats.packed.ecm_writing"),
     Container.ZSO: Row(_PACKED, (".zso",), signs.is_zso, "imagerd.formats.packed.cso_writing"),
 }
 

@@ -48,3 +48,8 @@ def is_cso(file: DataFile) -> bool:
 def is_zso(file: DataFile) -> bool:
     """Whether it is ZSO."""
     return file.peek(0, 4) == b"ZISO"
+
+
+def is_ecm(file: DataFile) -> bool:
+    """Whether it is ECM."""
+    return file.peek(0, 4) == b"ECM\0"

@@ -13,7 +13,7 @@ LARGEST = 1 << 42  # bytes that a packed file may say it unpacks to: some forty 
 LARGEST_BLOCK = 64 << 20
 _CACHE = 32 << 20  # bytes of unpacked blocks kept
 _AHEAD = 2 << 20  # bytes unpacked ahead of one who reads on
-_WORKERS = 2
+_MOST_WORKERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,13 @@ class Unpacked:
 
 
 class Blocks(Protocol):
-    """The blocks of a packed file. `unpack` is called from several threads at once.
+    """The blocks of a packed file. `unpack` is called from `workers` threads at once.
 
-    `size` is that of all blocks together, `notes` are sentences about what is odd.
+    `size` is that of all blocks together, `notes` are sentences about what is odd, `workers` is
+    how many threads are of use.
     """
 
+    workers: int
     size: int
     notes: tuple[str, ...]
     files: tuple[Path, ...]
@@ -114,7 +116,9 @@ class BlockStore:
             span = self._blocks.span(number)
             if number not in self._cache:
                 if self._pool is None:
-                    self._pool = ThreadPoolExecutor(_WORKERS, "unpack")
+                    self._pool = ThreadPoolExecutor(
+                        min(self._blocks.workers, _MOST_WORKERS), "unpack"
+                    )
                 self._cache[number] = self._pool.submit(self._blocks.unpack, number)
                 self._kept += len(span)
             at = span.stop
@@ -132,7 +136,7 @@ class BlockStore:
     def _shrink(self) -> None:
         """Forget what was used longest ago; never what is being unpacked ahead."""
         for number in list(self._cache):
-            if self._kept <= _CACHE or len(self._cache) <= _WORKERS:
+            if self._kept <= _CACHE or len(self._cache) <= _MOST_WORKERS:
                 return
             if self._cache[number].done():
                 del self._cache[number]

@@ -83,6 +83,8 @@ def _read_head(file: DataFile) -> _Head:
 class _CsoBlocks:
     """Several blocks of the file make one of ours: those of 2 KiB are too small for threads."""
 
+    workers = 2
+
     def __init__(self, file: DataFile) -> None:
         head = _read_head(file)
         self._file = file

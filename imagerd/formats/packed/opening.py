@@ -13,11 +13,18 @@ from imagerd.formats.datafile import ByteStore, DataFile
 from imagerd.formats.extents import ExtentImage
 
 _DEPTH = 3  # X.bin.ecm.gz.001 has it
+PACKED_SUFFIXES = (".ecm",)  # behind a name in a sheet
 _STORES = {
     "cso": signs.is_cso,
     "zso": signs.is_zso,
+    "ecm": signs.is_ecm,
 }
 _MODULES = {"zso": "cso"}  # the others have one called like them
+
+
+def is_packed(path: Path) -> bool:
+    """Whether `path` is called like something packed."""
+    return path.suffix.lower() in PACKED_SUFFIXES
 
 
 class _Module(Protocol):

@@ -27,17 +27,27 @@ P = TypeVar("P")
 class PackedOutput(ABC, Generic[P]):
     """One packed file under a temporary name; a `Sink`, whose `digests` are of what goes in.
 
-    The file is hashed once it is whole: its header is written last.
+    The file is hashed once it is whole: its header may be written last. `workers`: threads, as
+    many as there are cores where it is 0; each packs `piece` bytes at a time.
     """
 
-    def __init__(self, target: Path, options: WriteOptions, stack: ExitStack) -> None:
+    def __init__(
+        self,
+        target: Path,
+        options: WriteOptions,
+        stack: ExitStack,
+        *,
+        workers: int = 0,
+        piece: int = _PIECE,
+    ) -> None:
         self.target = target
         self.digests: Digests | None = None
         self._options = options
         self._file = stack.enter_context(AtomicFile(target, overwrite=options.overwrite))
         self._hasher = hasher(options, stack)
         self._own = hasher(options, stack)
-        workers = len(os.sched_getaffinity(0))
+        self._piece = piece
+        workers = workers or len(os.sched_getaffinity(0))
         self._pool = ThreadPoolExecutor(workers, "pack")
         stack.callback(self._pool.shutdown, wait=True, cancel_futures=True)
         self._waiting: deque[Future[P]] = deque()
@@ -62,7 +72,7 @@ class PackedOutput(ABC, Generic[P]):
         if self._hasher is not None:
             self._hasher.update(view)
         row = data.shape[1]
-        piece = max(1, _PIECE // row) * row
+        piece = max(1, self._piece // row) * row
         for at in range(0, len(view), piece):
             self._waiting.append(self._pool.submit(self.pack, view[at : at + piece]))
             if len(self._waiting) > self._most:
