@@ -25,11 +25,12 @@ from imagerd.base.errors import BadInput
 from imagerd.disc.source import Bytes2D
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.packed.blocks import BlockStore, Unpacked, all_lost
-from imagerd.formats.packed.ecm_coding import KEPT, MADE, decode, parse_header
+from imagerd.formats.packed.ecm_coding import KEPT, LITERAL_16, MADE, decode, parse_header
 from imagerd.formats.packed.ecm_index import build
 from imagerd.sectors.edc import edc
+from imagerd.sectors.geometry import RAW
 
-_Run = tuple[int, int, int]  # where in the packed bytes, where in the content, how many units
+_Run = tuple[Bytes2D, Bytes2D]  # units as they are kept, and where in the content they belong
 
 
 def open_store(file: DataFile) -> BlockStore:
@@ -100,33 +101,56 @@ def _unpack(packed: bytes, kind: int, left: int, length: int) -> Bytes2D:
     runs: dict[int, list[_Run]] = {1: [], 2: [], 3: []}
     at = out = 0
     while True:
-        count = min(left, (length - out) // MADE[kind])
-        if at + count * KEPT[kind] > len(data):
-            raise ValueError("a record reaches beyond its block")
-        if kind == 0:
-            content[out : out + count] = data[at : at + count]
+        alike = _alike(packed, at, (length - out) // RAW) if (kind, left) == (0, 16) and at else 0
+        if alike:
+            body = packed[at + 16]
+            step = 18 + KEPT[body]
+            records = data[at - 1 : at - 1 + alike * step].reshape(alike, step)
+            sectors = content[out : out + alike * RAW].reshape(alike, RAW)
+            sectors[:, :16] = records[:, 1:17]
+            runs[body].append((records[:, 18:], sectors[:, 16:]))
+            at += alike * step - 1
+            out += alike * RAW
         else:
-            runs[kind].append((at, out, count))
-        at += count * KEPT[kind]
-        out += count * MADE[kind]
+            count = min(left, (length - out) // MADE[kind])
+            kept = data[at : at + count * KEPT[kind]].reshape(count, KEPT[kind])
+            made = content[out : out + count * MADE[kind]].reshape(count, MADE[kind])
+            if kind == 0:
+                made[:] = kept
+            else:
+                runs[kind].append((kept, made))
+            at += kept.size
+            out += made.size
         if out == length:
             break
         kind, left, at = parse_header(packed, at)
         if not left or MADE[kind] > length - out:
             raise ValueError("a block ends within a unit")
-    for kind, where in runs.items():
-        if where:
-            _make(content, data, kind, where)
+    for kind, pairs in runs.items():
+        if pairs:
+            _make(kind, pairs)
     return content
 
 
-def _make(content: Bytes2D, data: Bytes2D, kind: int, runs: list[_Run]) -> None:
+def _alike(packed: bytes, at: int, most: int) -> int:
+    """How many mode 2 sectors of one form, 16 bytes and a body each, begin before `at`."""
+    if at + 16 >= len(packed) or packed[at + 16] not in (2, 3):
+        return 0
+    body = packed[at + 16]
+    step = 18 + KEPT[body]
+    most = min(most, (len(packed) - at + 1) // step)
+    count = 0
+    while count < most and packed[at - 1] == LITERAL_16 and packed[at + 16] == body:
+        count += 1
+        at += step
+    return count
+
+
+def _make(kind: int, pairs: list[_Run]) -> None:
     """All sectors of one kind at once."""
-    kept_size, made_size = KEPT[kind], MADE[kind]
-    parts = [data[at : at + count * kept_size].reshape(count, kept_size) for at, _, count in runs]
-    made = decode(kind, parts[0] if len(parts) == 1 else np.concatenate(parts))
+    parts = [kept for kept, _ in pairs]
+    sectors = decode(kind, parts[0] if len(parts) == 1 else np.concatenate(parts))
     done = 0
-    for _, out, count in runs:
-        target = content[out : out + count * made_size].reshape(count, made_size)
-        target[:] = made[done : done + count]
-        done += count
+    for _, made in pairs:
+        made[:] = sectors[done : done + len(made)]
+        done += len(made)

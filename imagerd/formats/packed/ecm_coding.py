@@ -49,7 +49,7 @@ KEPT: Final = (1, 2051, 2052, 2328)
 MADE: Final = (1, 2352, 2336, 2336)
 _MOST: Final = 1 << 31
 _END: Final = b"\xfc\xff\xff\xff\x3f"  # kind 0, and a count that cannot be
-_LITERAL_16: Final = 15 << 2  # the header of a record of 16 bytes, in front of each mode 2 body
+LITERAL_16: Final = 15 << 2  # the header of a record of 16 bytes, in front of each mode 2 body
 
 
 def header(kind: int, count: int) -> bytes:
@@ -143,7 +143,7 @@ def _records(kind: int, raw: Bytes2D) -> tuple[bytes, ...]:
         return header(1, len(raw)), kept.tobytes()
     # Sync and header are kept as they are, so each body is a record of its own.
     records = np.empty((len(raw), 18 + KEPT[kind]), np.uint8)
-    records[:, 0] = _LITERAL_16
+    records[:, 0] = LITERAL_16
     records[:, 1:17] = raw[:, :BODY]
     records[:, 17] = kind
     records[:, 18:22] = raw[:, SUBHEADER : SUBHEADER + 4]

@@ -2,26 +2,23 @@
 """Where the blocks of an ECM file begin: one walk along its records, looking at headers only.
 
 An ECM file has no index, and does not even say how long its content is. Mode 1 discs are a few
-long records; on mode 2 discs every sector has two, at regular distances, which is looked for with
-numpy.
+long records; on mode 2 discs every sector has two, for which there is a tight loop.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from imagerd.base.errors import BadInput
 from imagerd.formats.datafile import DataFile
-from imagerd.formats.packed.ecm_coding import KEPT, MADE, parse_header
+from imagerd.formats.packed.ecm_coding import KEPT, LITERAL_16, MADE, parse_header
+from imagerd.sectors.geometry import RAW
 
-BLOCK = 1024 * 2352  # bytes of a block at least
+BLOCK = 1024 * RAW  # bytes of a block at least
 _WINDOW = 4 << 20
+_FIRST = 16 << 10
 _LONGEST_HEADER = 6
 _MOST_RECORDS = 1_000_000  # besides those of mode 2 sectors
-_LITERAL_16 = 15 << 2
-_FEW = 8  # sectors alike, after which more are looked for at once
 
 
 @dataclass(slots=True)
@@ -69,9 +66,7 @@ class _Walk:
         self.done = 4  # where the last whole record ended
         self.limit = 0  # the content of the next block begins here at the earliest
         self.records = 0
-        self.alike = 0  # sectors of one pattern behind us
         self.buffer = bytearray(_WINDOW)
-        self.bytes = np.frombuffer(self.buffer, np.uint8)
         self.base = self.filled = 0
 
     def record(self) -> bool:
@@ -94,8 +89,10 @@ class _Walk:
     def _window(self, place: int) -> int:
         """Have the bytes at `place` in the buffer; where in it."""
         if not self.base <= place <= self.base + self.filled - _LONGEST_HEADER:
-            self.base = place
-            self.filled = self.file.store.read_into(memoryview(self.buffer), place)
+            # After a long record, all that is wanted may be the header of the next long one.
+            jumped = place > self.base + self.filled
+            view = memoryview(self.buffer)[: _FIRST if jumped else _WINDOW]
+            self.base, self.filled = place, self.file.store.read_into(view, place)
         return place - self.base
 
     def _take(self, kind: int, count: int, payload: int) -> None:
@@ -119,26 +116,16 @@ class _Walk:
         return False
 
     def _pattern(self) -> None:
-        """Skip sectors of mode 2 that are all of one form: 16 bytes and a body each."""
-        while True:
-            at = self._window(self.done)
-            if self.filled - at < 18 or self.buffer[at] != _LITERAL_16:
-                return
-            kind = self.buffer[at + 17]
+        """Skip sectors of mode 2, 16 bytes and a body each, as far as block and buffer go."""
+        at = begin = self._window(self.done)
+        buffer, out = self.buffer, self.out
+        last = self.filled - max(KEPT) - 18
+        limit = self.limit - RAW
+        while at <= last and out <= limit and buffer[at] == LITERAL_16:
+            kind = buffer[at + 17]
             if kind not in (2, 3):
-                return
-            step = 18 + KEPT[kind]
-            most = min((self.filled - at) // step, (self.limit - self.out) // (16 + MADE[kind]))
-            if most < 1:
-                return
-            run = 1 if self.alike < _FEW else self._alike(at, step, kind, most)
-            self.alike = self.alike + run if run == most or self.alike < _FEW else 0
-            self.out += run * (16 + MADE[kind])
-            self.done += run * step
-
-    def _alike(self, at: int, step: int, kind: int, most: int) -> int:
-        """How many sectors at `at` have the same two headers, one at least."""
-        end = at + most * step
-        same = self.bytes[at:end:step] == _LITERAL_16
-        same &= self.bytes[at + 17 : end : step] == kind
-        return most if same.all() else max(1, int(same.argmin()))
+                break
+            at += 18 + KEPT[kind]
+            out += RAW
+        self.out = out
+        self.done += at - begin
