@@ -14,14 +14,14 @@ from imagerd.formats import open_image
 
 
 def stored_bytes(source: SectorSource, step: int = 512) -> tuple[bytes, list[int]]:
-    """All sectors as they are stored, and the LBAs of those that are FAILED."""
+    """All sectors as they are stored, and the LBAs of those that are FAILED or SUSPECT."""
     parts, failed = [], []
     lba = source.layout.start
     while lba < source.layout.end:
         block = source.read(lba, min(step, source.layout.end - lba))
         parts.append(block.data.tobytes())
-        bad = np.flatnonzero(block.states != SectorState.READ)
-        failed += [lba + int(row) for row in bad]
+        failed += [lba + int(row) for row in np.flatnonzero(block.states != SectorState.READ)]
+        bad = np.flatnonzero(block.states == SectorState.FAILED)
         assert sum(fault.count for fault in block.faults) == len(bad)
         lba = block.end
     return b"".join(parts), failed

@@ -20,12 +20,18 @@ class ByteStore(Protocol):
     """Bytes by their place: a plain file, or what a packed one unpacks to.
 
     `size` is that of the bytes; `notes` are sentences about what is odd; `files` are those that
-    they come from. Not thread safe.
+    they come from; `suspect` where all of them are doubtful, their checksum being wrong or missing.
+    Not thread safe.
     """
 
     size: int
     notes: tuple[str, ...]
     files: tuple[Path, ...]
+
+    @property
+    def suspect(self) -> bool:
+        """See above; it may turn out late."""
+        ...
 
     def read_into(self, view: memoryview, offset: int) -> int:
         """Fill `view` from byte `offset`; fewer bytes at the end and where they cannot be had."""
@@ -61,7 +67,8 @@ class PlainStore:
         self._stream = os.fdopen(fd, "rb", buffering=0)
         self.size = status.st_size
         self.notes: tuple[str, ...] = ()
-        self.files = (path,)
+        self.files: tuple[Path, ...] = (path,)
+        self.suspect = False
 
     def read_into(self, view: memoryview, offset: int) -> int:
         """See `ByteStore`."""

@@ -30,6 +30,7 @@ class Container(StrEnum):
     CSO = "cso"
     ZSO = "zso"
     ECM = "ecm"
+    STREAM = "stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ ROWS = {
     Container.CSO: Row(
         _PACKED, (".cso", ".ciso"), signs.is_cso, "imagerd.formats.packed.cso_writing"
     ),
+    Container.STREAM: Row(_PACKED, (".gz", ".xz", ".zst", ".bz2"), signs.is_stream),
     Container.ECM: Row(_PACKED, (".ecm",), signs.is_ecm, "imagerd.formats.packed.ecm_writing"),
     Container.ZSO: Row(_PACKED, (".zso",), signs.is_zso, "imagerd.formats.packed.cso_writing"),
 }

@@ -53,3 +53,11 @@ def is_zso(file: DataFile) -> bool:
 def is_ecm(file: DataFile) -> bool:
     """Whether it is ECM."""
     return file.peek(0, 4) == b"ECM\0"
+
+
+def is_stream(file: DataFile) -> bool:
+    """Whether it is gzip, xz, zstd or bzip2."""
+    head = file.peek(0, 10)
+    if head[:3] == b"BZh" and head[4:] in (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"):
+        return True
+    return head.startswith((b"\x1f\x8b\x08", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"))

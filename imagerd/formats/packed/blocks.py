@@ -36,6 +36,11 @@ class Blocks(Protocol):
     notes: tuple[str, ...]
     files: tuple[Path, ...]
 
+    @property
+    def suspect(self) -> bool:
+        """Whether a checksum over all is known to be wrong, or cannot be had."""
+        ...
+
     def number_at(self, offset: int) -> int:
         """The block that holds byte `offset`, which is less than `size`."""
         ...
@@ -65,6 +70,11 @@ class BlockStore:
         self._kept = 0
         self._next = -1  # where a reader who reads on would read
         self._pool: ThreadPoolExecutor | None = None
+
+    @property
+    def suspect(self) -> bool:
+        """See `ByteStore`."""
+        return self._blocks.suspect
 
     def read_into(self, view: memoryview, offset: int) -> int:
         """See `ByteStore`."""

@@ -84,6 +84,7 @@ class _CsoBlocks:
     """Several blocks of the file make one of ours: those of 2 KiB are too small for threads."""
 
     workers = 2
+    suspect = False
 
     def __init__(self, file: DataFile) -> None:
         head = _read_head(file)

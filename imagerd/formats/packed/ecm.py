@@ -56,6 +56,11 @@ class _EcmBlocks:
         self._sums: dict[int, int] = {}
         self._wrong = False
 
+    @property
+    def suspect(self) -> bool:
+        """See `Blocks`."""
+        return self._wrong or self._index.edc is None
+
     def number_at(self, offset: int) -> int:
         return bisect_right(self._index.starts, offset) - 1
 

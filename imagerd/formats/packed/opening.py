@@ -13,13 +13,14 @@ from imagerd.formats.datafile import ByteStore, DataFile
 from imagerd.formats.extents import ExtentImage
 
 _DEPTH = 3  # X.bin.ecm.gz.001 has it
-PACKED_SUFFIXES = (".ecm",)  # behind a name in a sheet
+PACKED_SUFFIXES = (".ecm", ".gz", ".xz", ".zst", ".bz2")  # behind a name in a sheet
 _STORES = {
     "cso": signs.is_cso,
     "zso": signs.is_zso,
     "ecm": signs.is_ecm,
+    "stream": signs.is_stream,
 }
-_MODULES = {"zso": "cso"}  # the others have one called like them
+_MODULES = {"zso": "cso", "stream": "streams"}  # the others have one called like them
 
 
 def is_packed(path: Path) -> bool:
