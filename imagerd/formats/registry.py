@@ -30,6 +30,7 @@ class Container(StrEnum):
     CSO = "cso"
     ZSO = "zso"
     ECM = "ecm"
+    SPLIT = "split"
     STREAM = "stream"
 
 
@@ -56,6 +57,7 @@ ROWS = {
         signs.is_sheet,
         "imagerd.formats.cue.writing",
     ),
+    Container.SPLIT: Row(_PACKED, (), signs.is_split),
     Container.BIN: Row("imagerd.formats.bare", (".bin", ".img"), signs.is_raw),
     Container.ISO: Row(
         "imagerd.formats.iso",

@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
-from imagerd.formats.datafile import DataFile
+from imagerd.base.errors import BadInput
+from imagerd.formats.datafile import DataFile, PlainStore
+from imagerd.formats.names import find
 from imagerd.sectors.geometry import SYNC
 
 _SHEET = re.compile(
     rb'(?im)^[ \t"\xef\xbb\xbf]*(?:FILE[ \t]+\S|TRACK[ \t]+\d+[ \t]+\w|INDEX[ \t]+\d+[ \t]+\d+:)'
 )
 _CDRDAO = re.compile(rb"(?m)^\s*(?:CD_DA|CD_ROM|CD_ROM_XA|CD_I)\s*$")
+_PART = re.compile(r"(.*\.(?:part|i)?)(\d{1,3})", re.IGNORECASE)
 _VOLUME = 16 * 2048
 
 
@@ -61,3 +65,22 @@ def is_stream(file: DataFile) -> bool:
     if head[:3] == b"BZh" and head[4:] in (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"):
         return True
     return head.startswith((b"\x1f\x8b\x08", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"))
+
+
+def split_name(path: Path) -> tuple[str, int, int] | None:
+    """Of the name of a part: what is before its number, the number, and its digits."""
+    found = _PART.fullmatch(path.name)
+    return (found[1], int(found[2]), len(found[2])) if found else None
+
+
+def is_split(file: DataFile) -> bool:
+    """Whether it is called like a part of an image, and another part lies beside it."""
+    name = split_name(file.path)
+    if name is None or not isinstance(file.store, PlainStore):
+        return False
+    stem, number, digits = name
+    others = (number - 1, number + 1) if number else (1,)
+    try:
+        return any(find(file.path, (f"{stem}{other:0{digits}}",)) for other in others)
+    except BadInput:  # it leads out of the folder, as opening will say
+        return True

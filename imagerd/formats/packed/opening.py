@@ -15,6 +15,7 @@ from imagerd.formats.extents import ExtentImage
 _DEPTH = 3  # X.bin.ecm.gz.001 has it
 PACKED_SUFFIXES = (".ecm", ".gz", ".xz", ".zst", ".bz2")  # behind a name in a sheet
 _STORES = {
+    "split": signs.is_split,
     "cso": signs.is_cso,
     "zso": signs.is_zso,
     "ecm": signs.is_ecm,
