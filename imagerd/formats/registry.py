@@ -29,7 +29,10 @@ class Container(StrEnum):
     BIN = "bin"
     CSO = "cso"
     ZSO = "zso"
+    DAX = "dax"
+    DMG = "dmg"
     ECM = "ecm"
+    ISZ = "isz"
     SPLIT = "split"
     STREAM = "stream"
 
@@ -69,6 +72,9 @@ ROWS = {
         _PACKED, (".cso", ".ciso"), signs.is_cso, "imagerd.formats.packed.cso_writing"
     ),
     Container.STREAM: Row(_PACKED, (".gz", ".xz", ".zst", ".bz2"), signs.is_stream),
+    Container.DAX: Row(_PACKED, (".dax",), signs.is_dax),
+    Container.DMG: Row(_PACKED, (".dmg",), signs.is_dmg),
+    Container.ISZ: Row(_PACKED, (".isz",), signs.is_isz),
     Container.ECM: Row(_PACKED, (".ecm",), signs.is_ecm, "imagerd.formats.packed.ecm_writing"),
     Container.ZSO: Row(_PACKED, (".zso",), signs.is_zso, "imagerd.formats.packed.cso_writing"),
 }

@@ -67,6 +67,21 @@ def is_stream(file: DataFile) -> bool:
     return head.startswith((b"\x1f\x8b\x08", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"))
 
 
+def is_dax(file: DataFile) -> bool:
+    """Whether it is DAX."""
+    return file.peek(0, 4) == b"DAX\0"
+
+
+def is_isz(file: DataFile) -> bool:
+    """Whether it is ISZ."""
+    return file.peek(0, 4) == b"IsZ!"
+
+
+def is_dmg(file: DataFile) -> bool:
+    """Whether it is an Apple disk image: its trailer is at the end, in old ones at the front."""
+    return file.peek(file.size - 512, 8) == b"koly\0\0\0\4"
+
+
 def split_name(path: Path) -> tuple[str, int, int] | None:
     """Of the name of a part: what is before its number, the number, and its digits."""
     found = _PART.fullmatch(path.name)

@@ -19,6 +19,9 @@ _STORES = {
     "cso": signs.is_cso,
     "zso": signs.is_zso,
     "ecm": signs.is_ecm,
+    "dax": signs.is_dax,
+    "isz": signs.is_isz,
+    "dmg": signs.is_dmg,
     "stream": signs.is_stream,
 }
 _MODULES = {"zso": "cso", "stream": "streams"}  # the others have one called like them
@@ -38,6 +41,9 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
     file, formats = unpacked(path)
     format = formats[0] if formats else "bin"
     try:
+        if format == "dmg":
+            file.pad = True  # its sectors are of 512 bytes
+            return iso.open_file(file, format)
         if signs.is_iso(file) or (_inner_suffix(path) == ".iso" and not signs.is_raw(file)):
             return iso.open_file(file, format)
         return bare.open_file(file, format)

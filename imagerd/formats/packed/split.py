@@ -18,25 +18,28 @@ from imagerd.formats.signs import split_name
 _MOST_PARTS = 1000
 
 
+Part = tuple[DataFile, int, int]  # a file, where in it, and how many bytes
+
+
 class JoinedStore:
-    """A `ByteStore` of files one behind the other."""
+    """A `ByteStore` of files, or parts of files, one behind the other."""
 
     suspect = False
 
-    def __init__(self, parts: list[DataFile], notes: tuple[str, ...] = ()) -> None:
+    def __init__(self, parts: list[Part], notes: tuple[str, ...] = ()) -> None:
         self._parts = parts
-        self._starts = [0, *accumulate(part.size for part in parts)]
+        self._starts = [0, *accumulate(length for _, _, length in parts)]
         self.size = self._starts.pop()
-        self.files = tuple(part.path for part in parts)
+        self.files = tuple(dict.fromkeys(file.path for file, _, _ in parts))
         self.notes = notes
 
     def read_into(self, view: memoryview, offset: int) -> int:
         """See `ByteStore`."""
         got = 0
         while got < len(view) and offset + got < self.size:
-            part, at = self._at(offset + got)
-            wanted = view[got : got + part.size - at]
-            read = part.store.read_into(wanted, at)
+            file, at, length = self._at(offset + got)
+            wanted = view[got : got + length]
+            read = file.store.read_into(wanted, at)
             got += read
             if read < len(wanted):
                 break
@@ -46,17 +49,20 @@ class JoinedStore:
         """See `ByteStore`: the next part may be whole."""
         if offset >= self.size:
             return 0
-        part, at = self._at(offset)
-        return part.store.lost(at)
+        file, at, length = self._at(offset)
+        return min(length, file.store.lost(at) or length)
 
     def close(self) -> None:
         """See `ByteStore`."""
-        for part in self._parts:
-            part.close()
+        for file, _, _ in self._parts:
+            file.close()
 
-    def _at(self, offset: int) -> tuple[DataFile, int]:
+    def _at(self, offset: int) -> Part:
+        """The file, the place in it, and what is left of the part."""
         number = bisect_right(self._starts, offset) - 1
-        return self._parts[number], offset - self._starts[number]
+        file, begin, length = self._parts[number]
+        at = offset - self._starts[number]
+        return file, begin + at, length - at
 
 
 def open_store(file: DataFile) -> JoinedStore:
@@ -85,7 +91,7 @@ def open_store(file: DataFile) -> JoinedStore:
     notes: tuple[str, ...] = ()
     if len(sizes) > 1 or parts[-1].size > max(sizes, default=parts[-1].size):
         notes = ("its parts are not of one size, as they should be: one may be cut short",)
-    return JoinedStore(parts, notes)
+    return JoinedStore([(part, 0, part.size) for part in parts], notes)
 
 
 def _part(first: Path, stem: str, number: int, digits: int) -> Path | None:
