@@ -23,6 +23,9 @@ PACKAGES = {
     "cdrdao": "cdrdao",
     "ddrescuelog": "gddrescue",
     "cueconvert": "cuetools",
+    "7z": "7zip",
+    "dmg2img": "dmg2img",
+    "daa2iso": "daa2iso",
     "umockdev-run": "umockdev",
     "systemd-analyze": "systemd",
 }

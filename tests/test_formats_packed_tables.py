@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DAX, ISZ and DMG, each made by hand from its description: read right, judged, damaged."""
+"""DAA, DAX, ISZ and DMG, each made by hand from its description: read right, judged, damaged."""
 
 from __future__ import annotations
 
@@ -153,7 +153,32 @@ def dmg(kinds: tuple[int, ...] = (1, 4, 5, 6, 8)) -> bytes:
     return body + listed + bytes(trailer)
 
 
-MADE = {"dax": dax(), "isz": isz()[0], "dmg": dmg()}
+def daa(cut: int | None = None) -> list[bytes]:
+    """Chunks of 64 KiB; with `cut`, the data go on in a second part."""
+    packed = []
+    for piece in pieces(0x10000):
+        deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+        packed.append(deflate.compress(piece) + deflate.flush())
+    table = b"".join(
+        bytes([len(data) >> 16, len(data) & 0xFF, len(data) >> 8 & 0xFF]) for data in packed
+    )
+    data = b"".join(packed)
+    listed = b"" if cut is None else struct.pack("<IIII", 2, 16 + 505, 2, 1) + bytes(505)
+    place = 76 + len(listed) + len(table)
+    sizes = (len(CONTENT), place + len(data))
+    head = struct.pack(
+        "<16sIIIIIIQQ", b"DAA", 76 + len(listed), 0x100, place, 1, 0, 0x10000, *sizes
+    )
+    head += bytes(16)
+    head += zlib.crc32(head).to_bytes(4, "little")
+    first = head + listed + table + data[:cut]
+    if cut is None:
+        return [first]
+    further = struct.pack("<16sI", b"DAA VOL", 40) + bytes(16)
+    return [first, further + zlib.crc32(further).to_bytes(4, "little") + data[cut:]]
+
+
+MADE = {"daa": daa()[0], "dax": dax(), "isz": isz()[0], "dmg": dmg()}
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -206,6 +231,26 @@ def test_dmg2img_unpacks_the_same(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_bytes()[: len(CONTENT)] == CONTENT
 
 
+def test_daa2iso_unpacks_the_same(tmp_path: Path) -> None:
+    (tmp_path / "x.daa").write_bytes(daa()[0])
+    ask("daa2iso", tmp_path / "x.daa", tmp_path / "out.iso", ok=(1,))  # it always exits 1
+    assert (tmp_path / "out.iso").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("cut", [0, 1, 30_000])
+def test_a_daa_goes_on_in_its_parts(tmp_path: Path, cut: int) -> None:
+    for name, data in zip(("x.daa", "x.d00"), daa(cut), strict=True):
+        (tmp_path / name).write_bytes(data)
+    with open_image(tmp_path / "x.daa") as image:
+        assert [path.name for path in image.files] == ["x.daa", "x.d00"]
+        assert stored_bytes(image) == (CONTENT, [])
+    with pytest.raises(BadInput, match="open the first"):
+        open_image(tmp_path / "x.d00")
+    (tmp_path / "x.d00").unlink()
+    with pytest.raises(BadInput, match=r"x\.d00 is missing"):
+        open_image(tmp_path / "x.daa")
+
+
 def test_adc_copies_what_overlaps() -> None:
     assert from_adc(bytes([0x82]) + b"abc" + bytes([0x40 | 5, 0, 2]), 12) == b"abcabcabcabc"
     assert from_adc(bytes([0x80]) + b"z" + bytes([7 << 2, 0]), 11) == b"z" * 11
@@ -235,6 +280,8 @@ def test_any_damage_gives_a_sentence_or_an_image(
     made = damaged(data, MADE[name], head=200)
     if name == "dmg":  # all that counts is at the end
         made = damaged(data, MADE[name][::-1], head=512 + 3000)[::-1]
+    if name == "daa" and len(made) > 76 and data.draw(st.booleans()):
+        made = made[:72] + zlib.crc32(made[:72]).to_bytes(4, "little") + made[76:]
     path = tmp_path / f"x.{name}"
     path.write_bytes(made)
     opens_or_says_why(path)

@@ -29,6 +29,7 @@ class Container(StrEnum):
     BIN = "bin"
     CSO = "cso"
     ZSO = "zso"
+    DAA = "daa"
     DAX = "dax"
     DMG = "dmg"
     ECM = "ecm"
@@ -72,6 +73,7 @@ ROWS = {
         _PACKED, (".cso", ".ciso"), signs.is_cso, "imagerd.formats.packed.cso_writing"
     ),
     Container.STREAM: Row(_PACKED, (".gz", ".xz", ".zst", ".bz2"), signs.is_stream),
+    Container.DAA: Row(_PACKED, (".daa",), signs.is_daa),
     Container.DAX: Row(_PACKED, (".dax",), signs.is_dax),
     Container.DMG: Row(_PACKED, (".dmg",), signs.is_dmg),
     Container.ISZ: Row(_PACKED, (".isz",), signs.is_isz),

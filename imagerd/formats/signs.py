@@ -67,6 +67,11 @@ def is_stream(file: DataFile) -> bool:
     return head.startswith((b"\x1f\x8b\x08", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"))
 
 
+def is_daa(file: DataFile) -> bool:
+    """Whether it is DAA, or a further part of it."""
+    return file.peek(0, 16) in (b"DAA".ljust(16, b"\0"), b"DAA VOL".ljust(16, b"\0"))
+
+
 def is_dax(file: DataFile) -> bool:
     """Whether it is DAX."""
     return file.peek(0, 4) == b"DAX\0"

@@ -19,6 +19,7 @@ _STORES = {
     "cso": signs.is_cso,
     "zso": signs.is_zso,
     "ecm": signs.is_ecm,
+    "daa": signs.is_daa,
     "dax": signs.is_dax,
     "isz": signs.is_isz,
     "dmg": signs.is_dmg,
