@@ -114,6 +114,16 @@ def test_a_part_that_shrinks_fails_its_own_sectors_only(tmp_path: Path) -> None:
         assert image.read(29, 5).states.tolist() == [SectorState.READ] + [SectorState.FAILED] * 4
 
 
+def test_two_discs_numbered_are_two_images(tmp_path: Path) -> None:
+    first, second = tmp_path / "disc.001", tmp_path / "disc.002"
+    first.write_bytes(CONTENT)
+    second.write_bytes(CONTENT)
+    for path in (first, second):
+        with open_image(path) as image:
+            assert image.format == "iso"
+            assert image.layout.end == 60
+
+
 def test_one_part_alone_is_what_is_in_it(tmp_path: Path) -> None:
     (made,) = parts(tmp_path, ["x.001"], len(CONTENT))
     assert identify(made).value == "iso"

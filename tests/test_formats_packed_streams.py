@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from imagerd.base.errors import BadInput
 from imagerd.disc.source import SectorState
-from imagerd.formats import open_image
+from imagerd.formats import identify, open_image
 from imagerd.formats.packed import streams
 from tests.discs_formats import raw_volume, volume_sectors
 from tests.packed_reading import damaged, opens_or_says_why, stored_bytes
@@ -28,6 +28,9 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
     ".zst": zstd.compress,
     ".bz2": bz2.compress,
 }
+
+
+NAMES = {".gz": "gzip", ".xz": "xz", ".zst": "zstd", ".bz2": "bzip2"}
 
 
 def content(count: int) -> bytes:
@@ -43,7 +46,8 @@ def test_an_iso_and_a_bin_inside_open_as_what_they_are(tmp_path: Path, suffix: s
     (tmp_path / f"b.bin{suffix}").write_bytes(PACKERS[suffix](raw))
     for path, expected in ((tmp_path / f"a.iso{suffix}", iso), (tmp_path / f"b.bin{suffix}", raw)):
         with open_image(path) as image:
-            assert image.format == "stream"
+            assert image.format == NAMES[suffix]
+            assert identify(path).value == NAMES[suffix]
             assert not image.warnings
             assert stored_bytes(image) == (expected, [])
 

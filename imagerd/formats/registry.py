@@ -35,7 +35,10 @@ class Container(StrEnum):
     ECM = "ecm"
     ISZ = "isz"
     SPLIT = "split"
-    STREAM = "stream"
+    GZIP = "gzip"
+    XZ = "xz"
+    ZSTD = "zstd"
+    BZIP2 = "bzip2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,10 @@ ROWS = {
     Container.CSO: Row(
         _PACKED, (".cso", ".ciso"), signs.is_cso, "imagerd.formats.packed.cso_writing"
     ),
-    Container.STREAM: Row(_PACKED, (".gz", ".xz", ".zst", ".bz2"), signs.is_stream),
+    Container.GZIP: Row(_PACKED, (".gz",), signs.is_gzip),
+    Container.XZ: Row(_PACKED, (".xz",), signs.is_xz),
+    Container.ZSTD: Row(_PACKED, (".zst",), signs.is_zstd),
+    Container.BZIP2: Row(_PACKED, (".bz2",), signs.is_bzip2),
     Container.DAA: Row(_PACKED, (".daa",), signs.is_daa),
     Container.DAX: Row(_PACKED, (".dax",), signs.is_dax),
     Container.DMG: Row(_PACKED, (".dmg",), signs.is_dmg),

@@ -15,7 +15,7 @@ _SHEET = re.compile(
     rb'(?im)^[ \t"\xef\xbb\xbf]*(?:FILE[ \t]+\S|TRACK[ \t]+\d+[ \t]+\w|INDEX[ \t]+\d+[ \t]+\d+:)'
 )
 _CDRDAO = re.compile(rb"(?m)^\s*(?:CD_DA|CD_ROM|CD_ROM_XA|CD_I)\s*$")
-_PART = re.compile(r"(.*\.(?:part|i)?)(\d{1,3})", re.IGNORECASE)
+_PART = re.compile(r"(.*\.)(\d{3})|(.*\.part)(\d{1,3})|(.*\.i)(\d{2})", re.IGNORECASE)
 _VOLUME = 16 * 2048
 
 
@@ -59,12 +59,25 @@ def is_ecm(file: DataFile) -> bool:
     return file.peek(0, 4) == b"ECM\0"
 
 
-def is_stream(file: DataFile) -> bool:
-    """Whether it is gzip, xz, zstd or bzip2."""
+def is_gzip(file: DataFile) -> bool:
+    """Whether it is gzip (RFC 1952)."""
+    return file.peek(0, 3) == b"\x1f\x8b\x08"
+
+
+def is_xz(file: DataFile) -> bool:
+    """Whether it is xz."""
+    return file.peek(0, 6) == b"\xfd7zXZ\0"
+
+
+def is_zstd(file: DataFile) -> bool:
+    """Whether it is zstd (RFC 8878)."""
+    return file.peek(0, 4) == b"\x28\xb5\x2f\xfd"
+
+
+def is_bzip2(file: DataFile) -> bool:
+    """Whether it is bzip2, with a block in it."""
     head = file.peek(0, 10)
-    if head[:3] == b"BZh" and head[4:] in (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"):
-        return True
-    return head.startswith((b"\x1f\x8b\x08", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"))
+    return head[:3] == b"BZh" and head[4:] == b"1AY&SY"
 
 
 def is_daa(file: DataFile) -> bool:
@@ -90,17 +103,32 @@ def is_dmg(file: DataFile) -> bool:
 def split_name(path: Path) -> tuple[str, int, int] | None:
     """Of the name of a part: what is before its number, the number, and its digits."""
     found = _PART.fullmatch(path.name)
-    return (found[1], int(found[2]), len(found[2])) if found else None
+    if found is None:
+        return None
+    stem, number = (group for group in found.groups() if group is not None)
+    return stem, int(number), len(number)
 
 
 def is_split(file: DataFile) -> bool:
-    """Whether it is called like a part of an image, and another part lies beside it."""
+    """Whether it and its neighbour are called like parts, and the later is no image of its own."""
     name = split_name(file.path)
     if name is None or not isinstance(file.store, PlainStore):
         return False
     stem, number, digits = name
-    others = (number - 1, number + 1) if number else (1,)
     try:
-        return any(find(file.path, (f"{stem}{other:0{digits}}",)) for other in others)
+        for other in (number - 1, number + 1):
+            found = find(file.path, (f"{stem}{other:0{digits}}",)) if other >= 0 else None
+            if found is not None:
+                return not (is_iso(file) if other < number else _has_volume(found.path))
     except BadInput:  # it leads out of the folder, as opening will say
         return True
+    return False
+
+
+def _has_volume(path: Path) -> bool:
+    """Whether a further file begins like a disc: X.001 and X.002 may be two."""
+    file = DataFile(path)
+    try:
+        return is_iso(file)
+    finally:
+        file.close()

@@ -23,9 +23,12 @@ _STORES = {
     "dax": signs.is_dax,
     "isz": signs.is_isz,
     "dmg": signs.is_dmg,
-    "stream": signs.is_stream,
+    "gzip": signs.is_gzip,
+    "xz": signs.is_xz,
+    "zstd": signs.is_zstd,
+    "bzip2": signs.is_bzip2,
 }
-_MODULES = {"zso": "cso", "stream": "streams"}  # the others have one called like them
+_MODULES = {"zso": "cso", **dict.fromkeys(("gzip", "xz", "zstd", "bzip2"), "streams")}
 
 
 def is_packed(path: Path) -> bool:

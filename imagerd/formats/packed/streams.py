@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bz2
 import lzma
+import sys
 import threading
 import zlib
 from bisect import bisect_right
@@ -255,11 +256,12 @@ class _StreamBlocks:
 
 
 def _zstd() -> Packing:
+    name = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
     try:
-        library = import_module("backports.zstd")
+        library = import_module(name)
     except ImportError:
         raise BadInput(
-            "This image is packed with zstd, which is not installed; install backports.zstd."
+            f"This image is packed with zstd, which is not installed; install {name}."
         ) from None
     decoder = cast("Callable[[], Decoder]", library.ZstdDecompressor)
     wrong = cast("type[Exception]", library.ZstdError)
