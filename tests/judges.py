@@ -24,6 +24,7 @@ PACKAGES = {
     "ddrescuelog": "gddrescue",
     "cueconvert": "cuetools",
     "7z": "7zip",
+    "xz": "xz-utils",
     "dmg2img": "dmg2img",
     "daa2iso": "daa2iso",
     "umockdev-run": "umockdev",

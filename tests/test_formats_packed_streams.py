@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from imagerd.base.errors import BadInput
 from imagerd.disc.source import SectorState
 from imagerd.formats import identify, open_image
-from imagerd.formats.packed import streams
+from imagerd.formats.datafile import DataFile
+from imagerd.formats.packed import streams, xz
 from tests.discs_formats import raw_volume, volume_sectors
+from tests.judges import ask
 from tests.packed_reading import damaged, opens_or_says_why, stored_bytes
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
@@ -117,6 +119,37 @@ def test_sectors_behind_the_damage_of_a_gzip_are_failed(tmp_path: Path) -> None:
         assert first.data.tobytes() == data[:2048]
 
 
+def xz_of_blocks(path: Path, data: bytes) -> bytes:
+    """By xz itself, in blocks of 64 KiB."""
+    path.write_bytes(data)
+    ask("xz", "-k", "-T2", "-1", "--block-size=65536", path)
+    return path.with_name(path.name + ".xz").read_bytes()
+
+
+def test_an_xz_of_blocks_is_read_by_its_index(tmp_path: Path) -> None:
+    data = content(500)
+    packed = xz_of_blocks(tmp_path / "x.iso", data)
+    assert xz.open_blocks(DataFile(tmp_path / "x.iso.xz")) is not None
+    with open_image(tmp_path / "x.iso.xz") as image:
+        assert image.read(499, 1).data.tobytes() == data[499 * 2048 :]
+        assert stored_bytes(image) == (data, [])
+    (tmp_path / "y.iso.xz").write_bytes(packed + packed)
+    with open_image(tmp_path / "y.iso.xz") as image:
+        assert stored_bytes(image) == (data + data, []), "two streams: one after the other"
+
+
+def test_a_damaged_block_of_xz_costs_its_own_sectors(tmp_path: Path) -> None:
+    data = content(500)
+    packed = bytearray(xz_of_blocks(tmp_path / "x.iso", data))
+    packed[len(packed) // 2] ^= 1
+    (tmp_path / "x.iso.xz").write_bytes(packed)
+    with open_image(tmp_path / "x.iso.xz") as image:
+        found, failed = stored_bytes(image)
+    assert len(failed) == 32
+    for lba in set(range(500)) - set(failed):
+        assert found[lba * 2048 : (lba + 1) * 2048] == data[lba * 2048 : (lba + 1) * 2048]
+
+
 def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "_BOMB", 8 << 20)
     path = tmp_path / "x.iso.xz"
@@ -162,5 +195,10 @@ def test_a_sheet_finds_its_packed_bin(tmp_path: Path) -> None:
 def test_any_damage_gives_a_sentence_or_an_image(tmp_path: Path, data: st.DataObject) -> None:
     suffix = data.draw(st.sampled_from(sorted(PACKERS)))
     path = tmp_path / f"x.iso{suffix}"
-    path.write_bytes(damaged(data, PACKERS[suffix](content(60)), head=32))
+    packed = PACKERS[suffix](content(60))
+    if suffix == ".xz" and data.draw(st.booleans()):
+        if not (tmp_path / "z.xz").exists():
+            xz_of_blocks(tmp_path / "z", content(60))
+        packed = (tmp_path / "z.xz").read_bytes()
+    path.write_bytes(damaged(data, packed, head=32))
     opens_or_says_why(path)

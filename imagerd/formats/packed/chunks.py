@@ -6,7 +6,7 @@ from __future__ import annotations
 import bz2
 import lzma
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -50,10 +50,15 @@ class Chunk:
     packed: int
 
 
+# Of chunk number so and so, stored like this: exactly so many bytes, or None.
+Unpacker = Callable[[int, bytes, int], bytes | None]
+
+
 class ChunkTable:
     """The `Blocks` of a table of chunks, which follow each other without gaps.
 
-    Raises `BadInput`, in the name of `file`, for a table that cannot be.
+    Raises `BadInput`, in the name of `file`, for a table that cannot be. `unpack`: how to, if `How`
+    does not tell.
     """
 
     workers = 2
@@ -64,10 +69,11 @@ class ChunkTable:
         file: DataFile,
         chunks: Iterable[Chunk],
         notes: tuple[str, ...] = (),
-        files: tuple[Path, ...] = (),
+        unpack: Unpacker | None = None,
     ) -> None:
         self._file = file
-        self.files = files or file.store.files
+        self._own = unpack
+        self.files: tuple[Path, ...] = file.store.files
         self.notes = notes
         rows, self.size = _rows(file, chunks)
         self._starts, self._lengths, self._how, self._places, self._packed = (
@@ -93,7 +99,10 @@ class ChunkTable:
             return Unpacked(bytes(length))
         wanted = int(self._packed[number])
         data = self._file.peek(int(self._places[number]), wanted)
-        content = unpacked(how, data, length) if len(data) == wanted else None
+        if len(data) < wanted:
+            return all_lost(length)
+        own = self._own
+        content = own(number, data, length) if own else unpacked(how, data, length)
         return all_lost(length) if content is None else Unpacked(content)
 
     def close(self) -> None:

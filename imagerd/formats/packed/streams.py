@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """gzip, xz, zstd and bzip2 around an image: streams that must be unpacked in their order.
 
-None of them says reliably how long its content is, so opening unpacks all of it once, which also
-checks its checksums, and remembers points from which to go on: the beginning of each stream (gzip
-member, zstd frame, …), and for gzip (RFC 1952) the state of zlib every few megabytes.
+Only xz with several blocks says reliably what is in it (see ``xz``). Opening the others unpacks all
+of it once, which also checks its checksums, and remembers points from which to go on: the beginning
+of each stream (gzip member, zstd frame, …), and for gzip (RFC 1952) the state of zlib every few
+megabytes.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from typing import Protocol, cast
 
 from imagerd.base.errors import BadInput
 from imagerd.formats.datafile import DataFile
+from imagerd.formats.packed import xz
 from imagerd.formats.packed.blocks import BlockStore, Unpacked
 
 _BLOCK = 1 << 20
 _INPUT = 64 << 10
 _GAP = 4 << 20  # bytes of content from one state of zlib to the next
 _MOST_POINTS = 1024  # then every other one goes: a state takes about 50 KB
-_MEMORY = 512 << 20  # that xz may take
+_XZ = b"\xfd7zXZ\0"
 _LARGEST = 160 << 30  # a BD-XL of four layers, and some more
 _BOMB, _BOMB_RATIO = 4 << 30, 1000  # so much, out of so little, is no image
 
@@ -269,12 +271,12 @@ def _zstd() -> Packing:
 
 
 def _xz() -> Decoder:
-    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY)
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=xz.MEMORY)
 
 
 _PACKINGS: tuple[Packing, ...] = (
     Packing("gzip", b"\x1f\x8b", Gzip, (zlib.error,)),
-    Packing("xz", b"\xfd7zXZ\0", _xz, (lzma.LZMAError,)),
+    Packing("xz", _XZ, _xz, (lzma.LZMAError,)),
     Packing("bzip2", b"BZh", bz2.BZ2Decompressor, (OSError, ValueError)),
 )
 
@@ -282,5 +284,7 @@ _PACKINGS: tuple[Packing, ...] = (
 def open_store(file: DataFile) -> BlockStore:
     """The content of `file`. Raises `BadInput` if nothing of it can be unpacked."""
     head = file.peek(0, 6)
+    if head == _XZ and (blocks := xz.open_blocks(file)) is not None:
+        return blocks
     packing = next((p for p in _PACKINGS if head.startswith(p.magic)), None) or _zstd()
     return BlockStore(_StreamBlocks(file, packing))
