@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 import zlib
 from itertools import pairwise
@@ -21,7 +22,7 @@ from imagerd.disc.source import SectorState
 from imagerd.formats import WriteOptions, identify, open_image, write_image
 from imagerd.formats.packed.cso import Kind
 from imagerd.formats.packed.cso_writing import shift_for, write_cso
-from tests.discs_formats import volume_sectors
+from tests.discs_formats import noise, volume_sectors
 from tests.packed_reading import damaged, opens_or_says_why, stored_bytes
 from tests.toolkit_images import write_iso
 
@@ -91,6 +92,24 @@ def test_what_is_written_opens_as_the_iso_it_was(
         assert stored_bytes(image) == (content, [])
         assert image.read(299, 1).data.tobytes() == content[-2048:]
         assert image.read(7, 2).data.tobytes() == content[7 * 2048 : 9 * 2048]
+
+
+def test_a_cso_in_a_gzip_is_read_by_both_of_its_threads(
+    packed: dict[Kind, tuple[Path, bytes]], tmp_path: Path
+) -> None:
+    path, content = packed[Kind.CSO1]
+    (tmp_path / "x.cso.gz").write_bytes(gzip.compress(path.read_bytes(), 1))
+    with open_image(tmp_path / "x.cso.gz") as image:
+        assert stored_bytes(image) == (content, [])
+
+
+def test_blocks_without_a_volume_are_blocks(tmp_path: Path) -> None:
+    content = noise(147, 2048, 3)  # 128 times 2352 bytes: might be audio
+    with open_image(write_iso(tmp_path, content.tobytes())) as image:
+        run(write_image(image, tmp_path / "x.cso", QUICK))
+    with open_image(tmp_path / "x.cso") as image:
+        assert stored_bytes(image) == (content.tobytes(), [])
+        assert image.layout.end == 147
 
 
 @pytest.mark.parametrize("suffix", [".cso", ".zso"])

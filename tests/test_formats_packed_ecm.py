@@ -244,7 +244,7 @@ def test_a_source_is_written_with_its_sheet_and_opens_by_it(tmp_path: Path) -> N
     target = tmp_path / "b.bin.ecm"
     with open_image(tmp_path / "a.bin") as image:
         result = run(write_image(image, target, QUICK))
-    assert identify(target).value == "ecm"
+    assert identify(target).value == "ecm" == result.format
     assert [written.path.name for written in result.files] == ["b.cue", "b.bin.ecm"]
     assert book_decoder(target.read_bytes()) == raw.tobytes()
     with open_image(tmp_path / "b.cue") as image:

@@ -259,6 +259,11 @@ def test_adc_copies_what_overlaps() -> None:
     assert from_adc(adc(data), len(data)) == data
 
 
+def test_a_plain_dmg_is_not_taken_for_the_disc_at_its_front(tmp_path: Path) -> None:
+    (tmp_path / "x.dmg").write_bytes(dmg((1,)))
+    assert identify(tmp_path / "x.dmg").value == "dmg"
+
+
 def test_a_damaged_chunk_costs_its_own_sectors(tmp_path: Path) -> None:
     data = bytearray(dmg((5,)))
     data[3000:3010] = bytes(10)

@@ -65,6 +65,7 @@ ROWS = {
         "imagerd.formats.cue.writing",
     ),
     Container.SPLIT: Row(_PACKED, (), signs.is_split),
+    Container.DMG: Row(_PACKED, (".dmg",), signs.is_dmg),  # its front may be that of the disc
     Container.BIN: Row("imagerd.formats.bare", (".bin", ".img"), signs.is_raw),
     Container.ISO: Row(
         "imagerd.formats.iso",
@@ -81,7 +82,6 @@ ROWS = {
     Container.BZIP2: Row(_PACKED, (".bz2",), signs.is_bzip2),
     Container.DAA: Row(_PACKED, (".daa",), signs.is_daa),
     Container.DAX: Row(_PACKED, (".dax",), signs.is_dax),
-    Container.DMG: Row(_PACKED, (".dmg",), signs.is_dmg),
     Container.ISZ: Row(_PACKED, (".isz",), signs.is_isz),
     Container.ECM: Row(_PACKED, (".ecm",), signs.is_ecm, "imagerd.formats.packed.ecm_writing"),
     Container.ZSO: Row(_PACKED, (".zso",), signs.is_zso, "imagerd.formats.packed.cso_writing"),

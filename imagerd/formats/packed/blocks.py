@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ class Blocks(Protocol):
 
 
 class BlockStore:
-    """A `ByteStore` of `Blocks`."""
+    """A `ByteStore` of `Blocks`. Several threads may read: those of what is packed in it."""
 
     def __init__(self, blocks: Blocks) -> None:
         self._blocks = blocks
@@ -70,6 +71,7 @@ class BlockStore:
         self._kept = 0
         self._next = -1  # where a reader who reads on would read
         self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
 
     @property
     def suspect(self) -> bool:
@@ -78,6 +80,10 @@ class BlockStore:
 
     def read_into(self, view: memoryview, offset: int) -> int:
         """See `ByteStore`."""
+        with self._lock:
+            return self._read(view, offset)
+
+    def _read(self, view: memoryview, offset: int) -> int:
         end = min(offset + len(view), self.size)
         self._announce(offset, end)
         at = offset
@@ -104,7 +110,9 @@ class BlockStore:
             return 0
         number = self._blocks.number_at(offset)
         start = self._blocks.span(number).start
-        for damage in self._unpacked(number).damage:
+        with self._lock:
+            damages = self._unpacked(number).damage
+        for damage in damages:
             if damage.start <= offset - start < damage.stop:
                 return damage.stop - (offset - start)
         return 0

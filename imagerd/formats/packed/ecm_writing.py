@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,10 @@ SUFFIX = ".ecm"
 
 
 def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Task[WrittenImage]:
-    """Write `source` as `target`, called X.bin.ecm, with the sheet X.cue, which names X.bin."""
+    """Write `source` as `target`, called X.bin.ecm, with the sheet X.cue, which names X.bin.
+
+    With `options.split_tracks`, each track has its own file, called as in a sheet.
+    """
     packed = target.with_suffix("")
     if packed.suffix.lower() != ".bin":
         raise BadInput(f"Cannot write {target}: what ECM packs is a .bin; call it X.bin.ecm.")
@@ -31,7 +35,8 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
         return EcmOutput(path, options, stack)
 
     sheet = packed.with_suffix(".cue")
-    return (yield from write_sheet(source, sheet, options, sink, SUFFIX))
+    written = yield from write_sheet(source, sheet, options, sink, SUFFIX)
+    return replace(written, target=target, format="ecm")
 
 
 class EcmOutput(PackedOutput[bytes]):

@@ -28,7 +28,10 @@ _STORES = {
     "zstd": signs.is_zstd,
     "bzip2": signs.is_bzip2,
 }
+# The others have a module called like them.
 _MODULES = {"zso": "cso", **dict.fromkeys(("gzip", "xz", "zstd", "bzip2"), "streams")}
+_OF_BLOCKS = {"cso", "zso", "daa", "dax", "isz"}  # nothing but blocks is put in these
+_INNER = (".iso", ".bin", ".img", ".udf")
 
 
 def is_packed(path: Path) -> bool:
@@ -48,7 +51,8 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
         if format == "dmg":
             file.pad = True  # its sectors are of 512 bytes
             return iso.open_file(file, format)
-        if signs.is_iso(file) or (_inner_suffix(path) == ".iso" and not signs.is_raw(file)):
+        blocks = _inner_suffix(path) == ".iso" or not _OF_BLOCKS.isdisjoint(formats)
+        if signs.is_iso(file) or (blocks and not signs.is_raw(file)):
             return iso.open_file(file, format)
         return bare.open_file(file, format)
     except BadInput:
@@ -86,6 +90,3 @@ def _packed_as(file: DataFile) -> str | None:
 def _inner_suffix(path: Path) -> str:
     """The suffix before that of the packing: ".iso" of X.iso.gz."""
     return next((s.lower() for s in reversed(path.suffixes) if s.lower() in _INNER), "")
-
-
-_INNER = (".iso", ".bin", ".img", ".udf")
