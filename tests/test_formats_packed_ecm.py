@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ECM: what is written unpacks by the book, whatever records come are read, damage is told."""
+"""ECM: what is written unpacks by a second decoder, whatever records come are read, damage is told.
+
+ecm-tools is not at hand: a misunderstanding of the layout would be in both decoders.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ from tests.packed_reading import damaged, opens_or_says_why, stored_bytes
 QUICK = WriteOptions(sync=False)
 
 
-# -- by the book: unecm.c of Neill Corlett, a byte at a time ------------------------------------
+# -- a second decoder, a byte at a time, sharing no code with what is tested ---------------------
 
 
 def _tables() -> tuple[list[int], list[int], list[int]]:
@@ -44,13 +47,13 @@ def _tables() -> tuple[list[int], list[int], list[int]]:
 FORWARD, BACKWARD, EDC = _tables()
 
 
-def book_edc(data: bytes, value: int = 0) -> int:
+def plain_edc(data: bytes, value: int = 0) -> int:
     for byte in data:
         value = (value >> 8) ^ EDC[(value ^ byte) & 0xFF]
     return value
 
 
-def book_parity(s: bytearray, majors: int, minors: int, mult: int, inc: int, dest: int) -> None:
+def plain_parity(s: bytearray, majors: int, minors: int, mult: int, inc: int, dest: int) -> None:
     size = majors * minors
     for major in range(majors):
         index = (major >> 1) * mult + (major & 1)
@@ -67,24 +70,24 @@ def book_parity(s: bytearray, majors: int, minors: int, mult: int, inc: int, des
         s[dest + major], s[dest + major + majors] = a, a ^ b
 
 
-def book_sector(kind: int, kept: bytes) -> bytes:
+def plain_sector(kind: int, kept: bytes) -> bytes:
     s = bytearray(2352)
     s[1:11] = b"\xff" * 10
     if kind == 1:
         s[12:15], s[15], s[16:2064] = kept[:3], 1, kept[3:]
-        s[2064:2068] = struct.pack("<I", book_edc(s[:2064]))
+        s[2064:2068] = struct.pack("<I", plain_edc(s[:2064]))
     else:
         s[16:20] = s[20:24] = kept[:4]
         end = 2072 if kind == 2 else 2348
         s[24:end] = kept[4:]
-        s[end : end + 4] = struct.pack("<I", book_edc(s[16:end]))
+        s[end : end + 4] = struct.pack("<I", plain_edc(s[16:end]))
     if kind != 3:
-        book_parity(s, 86, 24, 2, 86, 0x81C)
-        book_parity(s, 52, 43, 86, 88, 0x8C8)
+        plain_parity(s, 86, 24, 2, 86, 0x81C)
+        plain_parity(s, 52, 43, 86, 88, 0x8C8)
     return bytes(s if kind == 1 else s[16:])
 
 
-def book_decoder(data: bytes) -> bytes:
+def plain_decoder(data: bytes) -> bytes:
     assert data[:4] == b"ECM\0"
     at, result = 4, bytearray()
     while True:
@@ -101,9 +104,9 @@ def book_decoder(data: bytes) -> bytes:
         for _ in range(num + 1):
             size = (1, 3 + 2048, 4 + 2048, 4 + 2324)[kind]
             kept = data[at : at + size]
-            result += kept if kind == 0 else book_sector(kind, kept)
+            result += kept if kind == 0 else plain_sector(kind, kept)
             at += size
-    assert struct.unpack("<I", data[at:]) == (book_edc(result),)
+    assert struct.unpack("<I", data[at:]) == (plain_edc(result),)
     return bytes(result)
 
 
@@ -152,9 +155,9 @@ def image_of(raw: np.ndarray, folder: Path, name: str = "x.bin.ecm") -> Path:
 # -- tests -------------------------------------------------------------------------------------
 
 
-def test_the_book_unpacks_what_is_written_and_nothing_else_is_packed() -> None:
+def test_a_second_decoder_unpacks_what_is_written_and_nothing_else_is_packed() -> None:
     raw = everything()
-    assert book_decoder(packed(raw)) == raw.tobytes()
+    assert plain_decoder(packed(raw)) == raw.tobytes()
     kinds = ecm_coding.kinds_of(raw)
     assert kinds[:20].tolist() == [1] * 5 + [0, 0, 0] + [1] * 12
     assert kinds[20:32].tolist() == [2, 2, 2, 0, 3, 0, 2, 2, 2, 2, 2, 3]
@@ -246,7 +249,7 @@ def test_a_source_is_written_with_its_sheet_and_opens_by_it(tmp_path: Path) -> N
         result = run(write_image(image, target, QUICK))
     assert identify(target).value == "ecm" == result.format
     assert [written.path.name for written in result.files] == ["b.cue", "b.bin.ecm"]
-    assert book_decoder(target.read_bytes()) == raw.tobytes()
+    assert plain_decoder(target.read_bytes()) == raw.tobytes()
     with open_image(tmp_path / "b.cue") as image:
         assert stored_bytes(image) == (raw.tobytes(), [])
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """CSO version 1 and 2, and ZSO: an image in blocks of deflate or LZ4, each findable by an index.
 
-After the description that maxcso keeps of them (README_CSO.md). All numbers are little-endian::
+The layout as it is commonly known; no file of another program was at hand to compare with. All
+numbers are little-endian::
 
     0   4  "CISO", or "ZISO"
     4   4  size of this header; unreliable in version 1

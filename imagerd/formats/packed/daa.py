@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DAA, the direct access archive of PowerISO, version 1. Little-endian numbers::
+"""DAA, the direct access archive of PowerISO, version 1.
+
+The layout after what libMirage's reader expects (its DAA filter, read for the facts); daa2iso
+unpacks what the tests make of one part. Little-endian numbers::
 
     0   16 "DAA"               36  4  bytes that a chunk makes
     16  4  where the table is  40  8  size of the image

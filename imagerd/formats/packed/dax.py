@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DAX, a format for the PSP: frames of 8 KiB in zlib streams. Little-endian numbers::
+"""DAX, a format for the PSP: frames of 8 KiB in zlib streams.
+
+The layout as it is commonly known; no file of another program was at hand. Little-endian numbers::
 
 0   4  "DAX\\0"
 4   4  size of the image

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ISZ, the zipped image of EZB Systems (UltraISO), version 1. Little-endian numbers::
+"""ISZ, the zipped image of EZB Systems (UltraISO), version 1.
+
+The layout after what libMirage's reader expects (its ISZ filter, read for the facts); no file of
+another program was at hand. Little-endian numbers::
 
     0   4  "IsZ!"            25  4  number of chunks
     4   1  header size       29  4  bytes that a chunk makes
