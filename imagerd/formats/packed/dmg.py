@@ -13,8 +13,8 @@ The property list has, under resource-fork and blkx, a table for each partition:
                          24  8  where the packed data are    32  8  their length
 
 Kinds: 0 and 2 zeros, 1 plain, 0x80000004 ADC, …5 zlib, …6 bzip2, …7 LZFSE, …8 xz; 0x7FFFFFFE a
-comment, 0xFFFFFFFF the end. Apple has not published it. 7-Zip and dmg2img unpack what the tests make of kinds 1, ADC, zlib and
-bzip2; xz had no judge.
+comment, 0xFFFFFFFF the end. Apple has not published it. 7-Zip and dmg2img unpack what the tests
+make of plain, ADC, zlib and bzip2 chunks; xz had no judge.
 """
 
 from __future__ import annotations
