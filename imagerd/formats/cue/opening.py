@@ -19,6 +19,7 @@ from imagerd.formats.cue.sheet import Sheet
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.extents import ExtentImage
 from imagerd.formats.image import Warning_
+from imagerd.formats.packed.opening import PACKED_SUFFIXES, is_packed, unpacked
 from imagerd.formats.wave import is_wave, use_as_wave
 
 LARGEST_SHEET = 4 << 20
@@ -47,7 +48,7 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
             found = _find_files(path, program, allow_outside=allow_outside)
             files = []
             for entry, file_path in zip(program.files, found, strict=True):
-                file = DataFile(file_path)
+                file = unpacked(file_path)[0] if is_packed(file_path) else DataFile(file_path)
                 stack.callback(file.close)
                 _prepare(program, entry, file)
                 files.append(file)
@@ -73,7 +74,9 @@ def _find_files(path: Path, program: Program, *, allow_outside: bool) -> list[Pa
     found: list[Path] = []
     for entry in program.files:
         try:
-            file = names.find(path, entry.names, allow_outside=allow_outside)
+            file = names.find(path, entry.names, allow_outside=allow_outside) or names.find(
+                path, _packed_names(entry), allow_outside=allow_outside
+            )
         except BadInput:
             if len(program.files) > 1 or names.beside(path) is None:
                 raise
@@ -85,6 +88,11 @@ def _find_files(path: Path, program: Program, *, allow_outside: bool) -> list[Pa
             program.note(entry.line, f"{entry.names[0]!r} was found {note}: {file.path.name}")
         found.append(file.path)
     return found
+
+
+def _packed_names(entry: FileEntry) -> tuple[str, ...]:
+    """X.bin.ecm and the like, for X.bin."""
+    return tuple(name + suffix for suffix in PACKED_SUFFIXES for name in entry.names)
 
 
 def _fallback(path: Path, program: Program, entry: FileEntry) -> Path:
