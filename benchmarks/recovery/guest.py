@@ -169,8 +169,8 @@ def _spinning(profile: str) -> str:
 def _known_size(node: str) -> None:
     """The kernel has asked the drive how large the disc is.
 
-    It may take it for smaller: sr cuts a disc off at an error within its last 300 blocks, which udev
-    may have met. That is what programs meet with, too, and stays so.
+    It may take it for smaller: sr cuts a disc off at a medium error in its last 75 sectors
+    (`sr_done`), and udev may have met one. That is what programs find, too, and stays so.
     """
     size = int(Path("/sys/class/block", Path(node).name, "size").read_text())
     if size > SMALL * 4:
