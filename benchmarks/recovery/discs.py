@@ -221,7 +221,10 @@ def _cd_radius(sectors: int) -> float:
 
 
 def image_of(content: str, folder: Path, sectors: int = SECTORS) -> Path:
-    """The image of a sound disc, made once in `folder`: noise, valid where sectors can be."""
+    """The image of a sound disc, made once in `folder`: noise, valid where sectors can be.
+
+    A folder holds images of one size.
+    """
     is_dvd = content == "dvd"
     data = folder / f"{content}.{'iso' if is_dvd else 'bin'}"
     sheet = data if is_dvd else data.with_suffix(".cue")
