@@ -57,6 +57,15 @@ def test_a_new_medium_is_one_unit_attention_and_one_event() -> None:
     assert [poll(drive), poll(drive)] == ["06/28/00", "ok"]
 
 
+def test_the_event_of_a_new_medium_waits_until_it_has_spun_up() -> None:
+    drive = VirtualDrive(DriveProfile(spin_up=2.0))
+    drive.insert(memory_disc([data(10)]))
+    heard = [media_event(drive)[0] for _ in range(12)]
+    assert heard[0] == 0
+    assert heard.count(2) == 1
+    assert [poll(drive), poll(drive)] == ["06/28/00", "ok"]
+
+
 def test_inquiry_configuration_and_events_are_answered_before_a_unit_attention() -> None:
     drive = VirtualDrive()
     drive.insert(memory_disc([data(10)]))

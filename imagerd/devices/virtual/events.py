@@ -7,7 +7,7 @@ from typing import Final
 
 from imagerd.devices.scsi import Command, Reply
 from imagerd.devices.virtual.answers import BAD_FIELD, give, refuse, u16
-from imagerd.devices.virtual.state import DriveState, MediaEvent
+from imagerd.devices.virtual.state import POLL, DriveState, MediaEvent
 
 _OPERATIONAL: Final = 1
 _POWER: Final = 2
@@ -41,13 +41,24 @@ def get_event_status(drive: DriveState, command: Command) -> Reply:
 def _pending(drive: DriveState, event_class: int) -> bool:
     if event_class == _OPERATIONAL:
         return drive.operational_changes > 0
-    return event_class == _MEDIA and bool(drive.media_events)
+    return event_class == _MEDIA and _media_event(drive) is not MediaEvent.NONE
+
+
+def _media_event(drive: DriveState) -> MediaEvent:
+    """The oldest. That of a new medium waits until it has spun up: a kernel asks for the size once,
+    on hearing of it, and would not ask again.
+    """
+    event = drive.media_events[0] if drive.media_events else MediaEvent.NONE
+    if event is MediaEvent.NEW_MEDIA and drive.becoming_ready:
+        drive.clock.idle(POLL)
+        return MediaEvent.NONE
+    return event
 
 
 def _event(drive: DriveState, event_class: int, *, consume: bool) -> bytes:
     if event_class == _MEDIA:
-        event = drive.media_events[0] if drive.media_events else MediaEvent.NONE
-        if consume and drive.media_events:
+        event = _media_event(drive)
+        if consume and event is not MediaEvent.NONE:
             drive.media_events.popleft()
         status = (0x01 if drive.tray_open else 0) | (0x02 if drive.present is not None else 0)
         return bytes((event, status, 0, 0))

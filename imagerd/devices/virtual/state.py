@@ -255,13 +255,18 @@ class DriveState:
         """The medium, if the tray is closed over one."""
         return None if self.tray_open else self.loaded
 
+    @property
+    def becoming_ready(self) -> bool:
+        """Whether the medium in it still spins up; till then nobody is told of it."""
+        return self.present is not None and self.clock.now < self.present.ready_at
+
     def not_ready(self) -> Sense | None:
         """Why a command that needs a medium cannot be carried out now, or None."""
         if self.tray_open:
             return NO_MEDIUM_TRAY_OPEN
         if self.loaded is None:
             return NO_MEDIUM_TRAY_CLOSED
-        if self.clock.now < self.loaded.ready_at:
+        if self.becoming_ready:
             self.clock.idle(POLL)
             return BECOMING_READY
         return None if self.loaded.disc.readable else INCOMPATIBLE_MEDIUM
@@ -270,6 +275,6 @@ class DriveState:
     def usable(self) -> Loaded | None:
         """The medium, if it is ready and of a kind that the drive reads."""
         loaded = self.present
-        if loaded is None or self.clock.now < loaded.ready_at or not loaded.disc.readable:
+        if loaded is None or self.becoming_ready or not loaded.disc.readable:
             return None
         return loaded

@@ -180,12 +180,7 @@ class VirtualDrive:
 
     def _still_becoming_ready(self) -> bool:
         """A new medium is announced when it is ready, not while the disc spins up."""
-        loaded = self.state.present
-        return (
-            loaded is not None
-            and self.clock.now < loaded.ready_at
-            and self.state.attentions[0] != RESET
-        )
+        return self.state.becoming_ready and self.state.attentions[0] != RESET
 
     def _trouble(self, command: Command) -> DriveFault | None:
         loaded = self.state.loaded
