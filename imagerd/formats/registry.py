@@ -3,7 +3,8 @@
 
 A container is one member of `Container`, one row in `ROWS` and one module with the functions
 `open_image(path, *, allow_outside)` and, where it can be written, `write_image(source, target,
-options)`. See docs/formats.md.
+options)`. What a writer's files hold is in its row, as features: see `imagerd.formats.features`.
+See docs/formats.md.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Protocol, cast
 from imagerd.base.errors import BadInput
 from imagerd.formats import signs
 from imagerd.formats.datafile import DataFile
+from imagerd.formats.features import WHOLE_CD, Feature
 from imagerd.formats.image import Image
 
 
@@ -34,13 +36,15 @@ class Row:
     """What is known of a container without loading it.
 
     `reader` and `writer` are modules. `sign` tells by content; `suffixes` are asked only where no
-    content speaks, the first of them names the container when writing.
+    content speaks, the first of them names the container when writing. `holds`: the features that
+    what `writer` writes keeps; None where that is not told, so that no loss can be named before.
     """
 
     reader: str
     suffixes: tuple[str, ...]
     sign: Callable[[DataFile], bool]
     writer: str | None = None
+    holds: frozenset[Feature] | None = None
 
 
 ROWS = {
@@ -49,6 +53,7 @@ ROWS = {
         (".cue",),
         signs.is_sheet,
         "imagerd.formats.cue.writing",
+        WHOLE_CD,
     ),
     Container.BIN: Row("imagerd.formats.bare", (".bin", ".img"), signs.is_raw),
     Container.ISO: Row(
@@ -56,6 +61,7 @@ ROWS = {
         (".iso", ".udf"),
         signs.is_iso,
         "imagerd.formats.iso_writing",
+        frozenset({Feature.BLOCKS}),
     ),
 }
 

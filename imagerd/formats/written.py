@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +19,9 @@ class WriteOptions:
     `track`: the data track for an .iso; the first one if None. `fill` is repeated over sectors
     that could not be read; it must not look like data (audio is silent there: any pattern would be
     noise). `check`: for an .iso made of raw sectors, check each EDC; `repair`: and correct by P/Q
-    parity what fails. `sync`: force the data to the disk before the files get their names.
-    `cut_form2`: let an .iso keep only 2048 of a form 2 sector's 2324 bytes.
+    parity what fails, but not the `spared` LBAs, which are bad on purpose. `sync`: force the data
+    to the disk before the files get their names. `cut_form2`: let an .iso keep only 2048 of a form
+    2 sector's 2324 bytes.
     """
 
     overwrite: bool = False
@@ -29,6 +31,7 @@ class WriteOptions:
     fill: bytes = MARKER
     check: bool = True
     repair: bool = False
+    spared: Container[int] = frozenset()
     sync: bool = True
     cut_form2: bool = False
 

@@ -3,16 +3,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Container as Contains
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from imagerd.base.errors import BadInput
 from imagerd.base.files import refuse_existing
 from imagerd.base.progress import Task
 from imagerd.disc.layout import Layout, SectorFormat
-from imagerd.disc.ranges import Extent, from_mask
+from imagerd.disc.ranges import NOWHERE, Extent, from_mask
 from imagerd.disc.source import Sectors, SectorSource, SectorState
-from imagerd.formats import WriteOptions, WrittenFile, WrittenImage, write_image
+from imagerd.formats import (
+    Trait,
+    WriteOptions,
+    WrittenFile,
+    WrittenImage,
+    container_of,
+    losses,
+    write_image,
+)
 from imagerd.toolkit.beside import Piece, map_beside, map_name
+from imagerd.toolkit.checked import CheckedSource
+from imagerd.toolkit.reread import Reread, reread
 
 # Containers whose writer takes the sectors apart, and so checks them at hardly any cost.
 _CHECKING = frozenset({".iso"})
@@ -23,8 +35,11 @@ class ConvertOptions:
     """How to convert.
 
     `track`: the data track for an .iso, the first one if None. `repair`: correct by parity what
-    has a wrong EDC; else it is written as it is. `hash`: digest what is written. `cut_form2`: let
-    an .iso lose bytes of form 2 sectors. `sync`: have it on the disk before it gets its name.
+    has a wrong EDC, but what is bad on purpose; else it is written as it is. `hash`: digest what
+    is written. `cut_form2`: let an .iso lose bytes of form 2 sectors. `sync`: have it on the disk
+    before it gets its name. `strict`: refuse what the container cannot hold. `verify`: read the
+    target back and compare. `keep`: a target that is there already and is what would be written
+    is left alone; what is there and is something else is `AlreadyThere`.
     """
 
     overwrite: bool = False
@@ -34,6 +49,9 @@ class ConvertOptions:
     hash: bool = False
     cut_form2: bool = False
     sync: bool = False
+    strict: bool = False
+    verify: bool = False
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +60,10 @@ class ConvertResult:
 
     `left_out`: what the container cannot hold. `unreadable`: holds filling. `doubtful`: written as
     it came, though nothing proves it and something speaks against it. `wrong`: written as read,
-    though the EDC is wrong. `repaired`: corrected by parity, not as read. `map`: the ddrescue map
-    file that lists beside the target what can not be told from it any more.
+    though the EDC is wrong; of these `intended` were left so, as a copy protection made them.
+    `repaired`: corrected by parity, not as read. `map`: the ddrescue map file that lists beside
+    the target what can not be told from it any more. `reread`: what reading it back gave, if that
+    was asked. `kept`: it was there already.
     """
 
     ok: bool
@@ -56,6 +76,9 @@ class ConvertResult:
     wrong: Extent
     repaired: Extent
     map: Path | None
+    intended: Extent = NOWHERE
+    reread: Reread | None = None
+    kept: bool = False
 
 
 def convert(
@@ -68,19 +91,98 @@ def convert(
     targets that exist.
     """
     wanted = options or ConvertOptions()
+    lost = known_losses(source, target, wanted)
+    if wanted.keep and target.exists():
+        kept = yield from _kept(source, target, wanted)
+        if kept is not None:
+            return replace(kept, left_out=_names(lost))
     refuse_existing(map_name(target), overwrite=wanted.overwrite)
+    spared = _spared(source, wanted)
     doubts = _Doubts(source)
     if target.suffix.lower() in _CHECKING:
-        written = yield from write_image(doubts, target, _write_options(wanted, check=True))
+        written = yield from write_image(doubts, target, _write_options(wanted, spared, check=True))
         wrong, repaired = Extent.of(written.wrong), Extent.of(written.repaired)
     else:
-        from imagerd.toolkit.checked import CheckedSource
-
-        checked = CheckedSource(doubts, repair=wanted.repair)
-        written = yield from write_image(checked, target, _write_options(wanted, check=False))
+        checked = CheckedSource(doubts, repair=wanted.repair, spared=spared)
+        written = yield from write_image(
+            checked, target, _write_options(wanted, spared, check=False)
+        )
         wrong, repaired = checked.wrong, checked.repaired
     result = _result(written, doubts.found, wrong, repaired)
-    return replace(result, map=_write_map(source.layout, result, wanted))
+    left_out = tuple(dict.fromkeys((*_names(lost), *result.left_out)))
+    result = replace(result, left_out=left_out, intended=_intended(wrong, spared))
+    result = replace(result, map=_write_map(source.layout, result, wanted))
+    if wanted.verify:
+        view = CheckedSource(source, repair=wanted.repair, spared=spared)
+        again = yield from reread(view, target, track=wanted.track)
+        result = replace(result, reread=again, ok=result.ok and again.same)
+    return result
+
+
+def known_losses(source: SectorSource, target: Path, options: ConvertOptions) -> tuple[Trait, ...]:
+    """What `target` will not hold of `source`, before anything is written.
+
+    Raises `BadInput` for any such thing, or if it is not known, where the options are strict.
+    """
+    container = container_of(target)
+    lost = losses(source, container, track=options.track)
+    if options.strict and lost is None:
+        raise BadInput(
+            f"What a .{container} cannot hold is not told before it is written; convert to"
+            f" {target} without asking for strictness."
+        )
+    if options.strict and lost:
+        raise BadInput(
+            f"{target} cannot hold {', '.join(_names(lost))}; choose another container, or do not"
+            " ask for strictness."
+        )
+    return lost or ()
+
+
+def _names(lost: tuple[Trait, ...]) -> tuple[str, ...]:
+    return tuple(trait.sentence for trait in lost)
+
+
+def _kept(source: SectorSource, target: Path, wanted: ConvertOptions) -> Task[ConvertResult | None]:
+    """The result for a target that is there already and is what would be written; else None."""
+    doubts = _Doubts(source)
+    spared = _spared(source, wanted)
+    checked = CheckedSource(doubts, repair=wanted.repair, spared=spared)
+    try:
+        again = yield from reread(checked, target, track=wanted.track)
+    except BadInput:
+        return None  # whatever it is, it is not what would be written
+    if not again.same:
+        return None
+    return ConvertResult(
+        ok=not (doubts.unread or doubts.found or checked.wrong),
+        target=target,
+        format=container_of(target).value,
+        files=(),
+        left_out=(),
+        unreadable=doubts.unread,
+        doubtful=doubts.found,
+        wrong=checked.wrong,
+        repaired=checked.repaired,
+        map=map_beside(target),
+        intended=_intended(checked.wrong, spared),
+        reread=again,
+        kept=True,
+    )
+
+
+def _spared(source: SectorSource, wanted: ConvertOptions) -> Contains[int]:
+    """The sectors that are not to be repaired; found out only if one is wrong."""
+    if not wanted.repair:
+        return frozenset()
+    from imagerd.toolkit.intended import Intended
+
+    return Intended(source)
+
+
+def _intended(wrong: Extent, spared: Contains[int]) -> Extent:
+    """Those of the wrong sectors that were left so because they are meant to be."""
+    return Extent.of(range(lba, lba + 1) for area in wrong.ranges for lba in area if lba in spared)
 
 
 class _Doubts:
@@ -89,6 +191,7 @@ class _Doubts:
     def __init__(self, source: SectorSource) -> None:
         self._source = source
         self._found: list[range] = []
+        self._unread: list[range] = []
 
     @property
     def layout(self) -> Layout:
@@ -98,8 +201,15 @@ class _Doubts:
     def found(self) -> Extent:
         return Extent.of(self._found)
 
+    @property
+    def unread(self) -> Extent:
+        return Extent.of(self._unread)
+
     def read(self, lba: int, count: int) -> Sectors:
         block = self._source.read(lba, count)
+        if int(block.states.min(initial=SectorState.READ)) > SectorState.SUSPECT:
+            return block
+        self._unread += from_mask(lba, block.states <= SectorState.FAILED)
         doubtful = block.states == SectorState.SUSPECT
         if doubtful.any():
             from imagerd.toolkit.verdicts import is_provable
@@ -139,7 +249,7 @@ def _pieces(layout: Layout, container: str, number: int | None) -> list[Piece]:
     return [Piece(range(first, track.stored_range.stop), SectorFormat.USER.size)]
 
 
-def _write_options(wanted: ConvertOptions, *, check: bool) -> WriteOptions:
+def _write_options(wanted: ConvertOptions, spared: Contains[int], *, check: bool) -> WriteOptions:
     return WriteOptions(
         overwrite=wanted.overwrite,
         split_tracks=wanted.split_tracks,
@@ -147,6 +257,7 @@ def _write_options(wanted: ConvertOptions, *, check: bool) -> WriteOptions:
         hash=wanted.hash,
         check=check,
         repair=check and wanted.repair,
+        spared=spared,
         sync=wanted.sync,
         cut_form2=wanted.cut_form2,
     )

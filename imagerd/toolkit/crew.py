@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Worker processes for work over one image: each opens the image itself and takes its share.
+"""Worker processes: over one image, of which each takes its share, or one for each of many images.
 
 Threads would not help: the arithmetic holds the interpreter's lock. Workers are forked where the
 process has a single thread, which costs milliseconds; else they are spawned afresh.
@@ -73,6 +73,69 @@ class Crew(Generic[Job, Result]):
         process.start()
         sender.close()
         return receiver, process
+
+
+def each(
+    work: Callable[[Job], Result], jobs: Sequence[Job], workers: int
+) -> Generator[tuple[int, Result | Exception]]:
+    """A process for each job, at most `workers` at once: yield (number of the job, its result).
+
+    They come as they end, in no order; the error of one is given in its place, and harms no other.
+    `work` must be picklable, and so must jobs and results. When the generator is closed early, the
+    processes are ended by SIGTERM; they leave in good order, without part files.
+    """
+    waiting = iter(range(len(jobs)))
+    running: dict[Connection, tuple[int, BaseProcess]] = {}
+    try:
+        while True:
+            while len(running) < workers and (number := next(waiting, None)) is not None:
+                with _without_interrupts():
+                    receiver, process = _start_one(work, jobs[number])
+                    running[receiver] = (number, process)
+            if not running:
+                return
+            for ready in wait(list(running)):
+                assert isinstance(ready, Connection)
+                number, process = running.pop(ready)
+                outcome: Result | Exception
+                try:
+                    outcome = ready.recv()
+                except EOFError:
+                    outcome = InternalError("The process ended before its work was done.")
+                ready.close()
+                process.join()
+                process.close()
+                yield number, outcome
+    finally:
+        for _, process in running.values():
+            process.terminate()
+        for receiver, (_, process) in running.items():
+            process.join()
+            process.close()
+            receiver.close()
+
+
+def _start_one(work: Callable[[Job], Result], job: Job) -> tuple[Connection, BaseProcess]:
+    context = _context()
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_do_one, args=(work, job, sender))
+    process.start()
+    sender.close()
+    return receiver, process
+
+
+def _do_one(work: Callable[[Job], Result], job: Job, sender: Connection) -> None:
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        sender.send(work(job))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the parent is told
+        sender.send(error)
+    finally:
+        sender.close()
+
+
+def _leave(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def _collect(crew: dict[Connection, BaseProcess]) -> Generator[tuple[int, Result]]:
