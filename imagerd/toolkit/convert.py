@@ -24,6 +24,7 @@ from imagerd.formats import (
 )
 from imagerd.toolkit.beside import Piece, map_beside, map_name
 from imagerd.toolkit.checked import CheckedSource
+from imagerd.toolkit.endianness import SwappedAudio
 from imagerd.toolkit.reread import Reread, reread
 
 # Containers whose writer takes the sectors apart, and so checks them at hardly any cost.
@@ -39,7 +40,8 @@ class ConvertOptions:
     is written. `cut_form2`: let an .iso lose bytes of form 2 sectors. `sync`: have it on the disk
     before it gets its name. `strict`: refuse what the container cannot hold. `verify`: read the
     target back and compare. `keep`: a target that is there already and is what would be written
-    is left alone; what is there and is something else is `AlreadyThere`.
+    is left alone; what is there and is something else is `AlreadyThere`. `swap`: exchange the two
+    bytes of each sample of audio.
     """
 
     overwrite: bool = False
@@ -52,6 +54,7 @@ class ConvertOptions:
     strict: bool = False
     verify: bool = False
     keep: bool = False
+    swap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,8 @@ def convert(
     """
     wanted = options or ConvertOptions()
     lost = known_losses(source, target, wanted)
+    if wanted.swap:
+        source = SwappedAudio(source)
     if wanted.keep and target.exists():
         kept = yield from _kept(source, target, wanted)
         if kept is not None:

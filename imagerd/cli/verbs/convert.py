@@ -15,6 +15,7 @@ from imagerd.base.errors import ExitCode
 from imagerd.base.progress import Task
 from imagerd.cli import failures, text
 from imagerd.cli.accounts import Accounts, account_options
+from imagerd.cli.listening import swapped_remarks
 from imagerd.cli.output import Output, output_options
 from imagerd.cli.sources import Opened, is_drive, opened
 
@@ -69,6 +70,7 @@ class _Call:
     default=None,
     help="Correct sectors by their parity; by default from one container to another.",
 )
+@click.option("--swap", is_flag=True, help="Exchange the two bytes of each sample of audio.")
 @click.option("--cut", is_flag=True, help="Let an .iso lose bytes of mode 2 form 2 sectors.")
 @click.option("--hash", "with_hash", is_flag=True, help="Also tell the digests of what is written.")
 @click.option("--sync", is_flag=True, help="Return only when all is on the disk.")
@@ -86,6 +88,7 @@ def command(
     track: int | None,
     split: bool,
     repair: bool | None,
+    swap: bool,
     cut: bool,
     with_hash: bool,
     sync: bool,
@@ -135,6 +138,7 @@ def command(
         strict=strict,
         verify=verify,
         keep=keep,
+        swap=swap,
     )
     call = _Call(options, repair, Accounts(catalog, config, no_catalog, no_map), quiet)
     if suffix is None:
@@ -150,7 +154,8 @@ def command(
 def _one(source: str, target: Path, call: _Call, output: Output) -> None:
     with opened(source, call.accounts) as disc:
         result = output.follow(_conversion(disc, target, call, output), source)
-        told = _Told(source, result, _summary(disc.account), disc.remarks)
+        remarks = (*disc.remarks, *swapped_remarks(disc, swap=call.options.swap))
+        told = _Told(source, result, _summary(disc.account), remarks)
     output.tell(told, _lines)
     failures.finish(ExitCode.OK if result.ok else ExitCode.FINDING)
 
@@ -183,7 +188,8 @@ def _convert(job: Conversion, *, call: _Call) -> Converted:
     with opened(job.source, call.accounts) as disc:
         result = run(_conversion(disc, job.target, call, output))
         code = ExitCode.OK if result.ok else ExitCode.FINDING
-        return Converted(job.source, job.target, code, result, None, disc.remarks)
+        remarks = (*disc.remarks, *swapped_remarks(disc, swap=call.options.swap))
+        return Converted(job.source, job.target, code, result, None, remarks)
 
 
 def _conversion(disc: Opened, target: Path, call: _Call, output: Output) -> Task[ConvertResult]:
