@@ -275,3 +275,44 @@ def test_a_call_that_was_killed_is_continued(tmp_path: Path) -> None:
     assert told["kept"] >= 1 and told["kept"] + told["converted"] == 4
     for sheet in sources:
         assert imagerctl("compare", sheet, out / f"{sheet.stem}.iso").exit_code == 0
+
+
+# -- sectors of 2048 bytes behind a sheet --------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", [TrackMode.MODE1, TrackMode.MODE2])
+def test_an_iso_keeps_its_sectors_behind_a_sheet_unless_raw_ones_are_asked_for(
+    tmp_path: Path, mode: TrackMode
+) -> None:
+    original = memory_disc([data(60, mode)])
+    source = write_cue(tmp_path, memory_disc([data(60, mode, stored=SectorFormat.USER)]), "src")
+    if mode is TrackMode.MODE1:
+        source = write_iso(tmp_path, (tmp_path / "src.bin").read_bytes(), "src")
+    assert imagerctl("convert", "--verify", source, tmp_path / "short.cue").exit_code == 0
+    assert (tmp_path / "short.bin").read_bytes() == (tmp_path / "src.bin").read_bytes()
+    assert f"{mode.value.upper()}/2048" in (tmp_path / "short.cue").read_text()
+    assert imagerctl("convert", "--raw", "--verify", source, tmp_path / "long.cue").exit_code == 0
+    assert (tmp_path / "long.bin").stat().st_size == 60 * 2352
+    if mode is TrackMode.MODE1:  # right by construction: sync, header, EDC and parity made anew
+        assert (tmp_path / "long.bin").read_bytes() == original.raw[1].tobytes()
+    assert imagerctl("verify", tmp_path / "long.cue").exit_code == 0
+    assert imagerctl("compare", tmp_path / "short.cue", tmp_path / "long.cue").exit_code == 0
+
+
+def test_unreadable_sectors_of_a_short_sheet_are_where_its_map_says(tmp_path: Path) -> None:
+    disc = memory_disc([data(60, stored=SectorFormat.USER)], bad=frozenset({7}))
+    run(convert(disc, tmp_path / "x.cue", ConvertOptions(raw=False)))
+    told = imagerctl("verify", tmp_path / "x.cue", "--json")
+    track = json.loads(told.stdout)["verdict"]["sectors"]["tracks"][0]
+    assert track["unreadable"]["ranges"] == [{"first": 7, "last": 7, "count": 1}]
+
+
+def test_split_and_join_are_each_others_inverse(tmp_path: Path) -> None:
+    sheet = write_cue(tmp_path, memory_disc(MIXED))
+    (tmp_path / "s").mkdir()
+    split, joined = tmp_path / "s" / "disc.cue", tmp_path / "joined.cue"
+    assert imagerctl("convert", "--split", sheet, split).exit_code == 0
+    assert len(list((tmp_path / "s").glob("*.bin"))) == 3
+    assert imagerctl("convert", "--join", split, joined).exit_code == 0
+    assert (tmp_path / "joined.bin").read_bytes() == (tmp_path / "disc.bin").read_bytes()
+    assert imagerctl("compare", sheet, joined).exit_code == 0

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import IO, Protocol, cast
+from typing import IO, Literal, Protocol, cast, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,20 @@ class Sound(Protocol):
         """Go to a frame."""
         ...
 
-    def read(self, frames: int, dtype: str, always_2d: bool) -> npt.NDArray[np.int16]:
-        """Up to so many frames, (n, channels)."""
+    @overload
+    def read(
+        self, frames: int, dtype: Literal["int16"], always_2d: bool
+    ) -> npt.NDArray[np.int16]: ...
+
+    @overload
+    def read(
+        self, frames: int, dtype: Literal["float32"], always_2d: bool
+    ) -> npt.NDArray[np.float32]: ...
+
+    def read(
+        self, frames: int, dtype: str, always_2d: bool
+    ) -> npt.NDArray[np.int16] | npt.NDArray[np.float32]:
+        """Up to so many frames, (n, channels); floats from -1 to 1."""
         ...
 
     def write(self, data: npt.NDArray[np.int16]) -> None:
@@ -40,7 +52,8 @@ class Sound(Protocol):
 class Library(Protocol):
     """What is used of the module `soundfile`."""
 
-    LibsndfileError: type[Exception]
+    SoundFileRuntimeError: type[Exception]
+    LibsndfileError: type[Exception]  # one of these
 
     def SoundFile(  # noqa: N802 - a class there
         self,

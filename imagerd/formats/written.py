@@ -21,7 +21,8 @@ class WriteOptions:
     noise). `check`: for an .iso made of raw sectors, check each EDC; `repair`: and correct by P/Q
     parity what fails, but not the `spared` LBAs, which are bad on purpose. `sync`: force the data
     to the disk before the files get their names. `cut_form2`: let an .iso keep only 2048 of a form
-    2 sector's 2324 bytes.
+    2 sector's 2324 bytes. `raw`: a sheet always gets raw sectors, made anew where the source has
+    2048 bytes; else a source of a single track of these keeps them as they are.
     """
 
     overwrite: bool = False
@@ -34,6 +35,7 @@ class WriteOptions:
     spared: Container[int] = frozenset()
     sync: bool = True
     cut_form2: bool = False
+    raw: bool = True
 
 
 @dataclass(frozen=True, slots=True)

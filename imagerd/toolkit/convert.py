@@ -41,7 +41,7 @@ class ConvertOptions:
     before it gets its name. `strict`: refuse what the container cannot hold. `verify`: read the
     target back and compare. `keep`: a target that is there already and is what would be written
     is left alone; what is there and is something else is `AlreadyThere`. `swap`: exchange the two
-    bytes of each sample of audio.
+    bytes of each sample of audio. `raw`: see `WriteOptions`.
     """
 
     overwrite: bool = False
@@ -55,6 +55,7 @@ class ConvertOptions:
     verify: bool = False
     keep: bool = False
     swap: bool = False
+    raw: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,14 +242,18 @@ def _write_map(layout: Layout, result: ConvertResult, wanted: ConvertOptions) ->
         return None
     from imagerd.toolkit.maps import write_map  # seldom needed
 
-    pieces = _pieces(layout, result.format, wanted.track)
+    pieces = _pieces(layout, result.format, wanted)
     return write_map(result.target, pieces, Extent.of(bad), overwrite=wanted.overwrite)
 
 
-def _pieces(layout: Layout, container: str, number: int | None) -> list[Piece]:
+def _pieces(layout: Layout, container: str, wanted: ConvertOptions) -> list[Piece]:
     """The sectors of `layout` as the written files hold them."""
     if container != "iso":
-        return [Piece(track.stored_range, SectorFormat.RAW.size) for track in layout.tracks]
+        from imagerd.formats.cue.render import as_written
+
+        tracks = as_written(layout, raw=wanted.raw).tracks
+        return [Piece(track.stored_range, track.stored.size) for track in tracks]
+    number = wanted.track
     track = next(t for t in layout.tracks if t.is_data and number in (None, t.number))
     first = max(track.index1, track.stored_range.start)
     return [Piece(range(first, track.stored_range.stop), SectorFormat.USER.size)]
@@ -265,6 +270,7 @@ def _write_options(wanted: ConvertOptions, spared: Contains[int], *, check: bool
         spared=spared,
         sync=wanted.sync,
         cut_form2=wanted.cut_form2,
+        raw=wanted.raw,
     )
 
 

@@ -71,6 +71,7 @@ class _Call:
     help="Correct sectors by their parity; by default from one container to another.",
 )
 @click.option("--swap", is_flag=True, help="Exchange the two bytes of each sample of audio.")
+@click.option("--raw", is_flag=True, help="Make raw sectors of an .iso for a .cue.")
 @click.option("--cut", is_flag=True, help="Let an .iso lose bytes of mode 2 form 2 sectors.")
 @click.option("--hash", "with_hash", is_flag=True, help="Also tell the digests of what is written.")
 @click.option("--sync", is_flag=True, help="Return only when all is on the disk.")
@@ -89,6 +90,7 @@ def command(
     split: bool,
     repair: bool | None,
     swap: bool,
+    raw: bool,
     cut: bool,
     with_hash: bool,
     sync: bool,
@@ -118,6 +120,7 @@ def command(
       imagerctl convert game.cue game.iso
       imagerctl convert --split game.cue split/game.cue
       imagerctl convert --track 2 pce.cue data.iso
+      imagerctl convert --raw game.iso game.cue
       imagerctl convert /dev/sr0 disc.iso
       imagerctl convert *.iso --to cue --into sheets --verify
       imagerctl convert *.iso --to cue --into sheets --continue
@@ -139,6 +142,7 @@ def command(
         verify=verify,
         keep=keep,
         swap=swap,
+        raw=raw,
     )
     call = _Call(options, repair, Accounts(catalog, config, no_catalog, no_map), quiet)
     if suffix is None:

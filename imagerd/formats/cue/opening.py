@@ -12,6 +12,7 @@ from imagerd.disc.cdtext import PACK, CdText, Text, build
 from imagerd.disc.layout import Layout, Medium, SectorFormat, TrackMode
 from imagerd.disc.msf import LBA_MAX
 from imagerd.formats import names
+from imagerd.formats.audiofile import AudioFile, is_audio
 from imagerd.formats.cue.place import place
 from imagerd.formats.cue.program import FileEntry, Program
 from imagerd.formats.cue.reader import read_program
@@ -23,7 +24,8 @@ from imagerd.formats.wave import is_wave, use_as_wave
 
 LARGEST_SHEET = 4 << 20
 _LARGEST_CDT = 1 << 20  # some ten times what eight full language blocks need
-_COMPRESSED = {b"fLaC": "FLAC", b"ID3": "MP3", b"OggS": "Ogg", b"FORM": "AIFF", b"MAC ": "APE"}
+_COMPRESSED = {b"MAC ": "Monkey's Audio", b"wvpk": "WavPack", b"TTA1": "True Audio"}
+_SAMPLES = ("BINARY", "MOTOROLA")  # the bytes of such files are sectors, whatever they look like
 _MEDIA = {"DVD": Medium.DVD, "BD": Medium.BD, "HD": Medium.HDDVD}
 
 
@@ -47,9 +49,8 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
             found = _find_files(path, program, allow_outside=allow_outside)
             files = []
             for entry, file_path in zip(program.files, found, strict=True):
-                file = DataFile(file_path)
+                file = _open_file(program, entry, file_path)
                 stack.callback(file.close)
-                _prepare(program, entry, file)
                 files.append(file)
             layout, extents = place(program, files)
         except BadInput as error:
@@ -102,14 +103,35 @@ def _fallback(path: Path, program: Program, entry: FileEntry) -> Path:
     raise BadInput(f"{path} names no data file, and there is no {path.stem}.bin beside it.")
 
 
-def _prepare(program: Program, entry: FileEntry, file: DataFile) -> None:
-    """Find the samples of audio files; refuse what would have to be decoded."""
-    head = file.peek(0, 12)
+def _open_file(program: Program, entry: FileEntry, path: Path) -> DataFile:
+    """A data file, audio decoded. Raises `BadInput` for what cannot be read sector by sector."""
+    file = DataFile(path)
+    try:
+        head = file.peek(0, 12)
+        if entry.kind not in _SAMPLES and is_audio(head, entry.kind):
+            audio = AudioFile(path)
+            file.close()
+            if audio.lossy:
+                program.note(
+                    entry.line,
+                    f"{path.name} lost some of the sound when it was made: its sectors are those"
+                    " of no disc",
+                )
+            return audio
+        _prepare(program, entry, file, head)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _prepare(program: Program, entry: FileEntry, file: DataFile, head: bytes) -> None:
+    """Find the samples of a plain file."""
     for magic, name in _COMPRESSED.items():
-        if head.startswith(magic) and entry.kind not in ("BINARY", "MOTOROLA"):
+        if head.startswith(magic) and entry.kind not in _SAMPLES:
             raise BadInput(
-                f"{file.path} is {name}, which cannot be read sector by sector; decode it to WAVE"
-                " and name that in the sheet."
+                f"{file.path} is {name}, which is not read; decode it to WAVE and name that in the"
+                " sheet."
             )
     if is_wave(head):
         if entry.kind not in ("WAVE", "WAV"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write any source of CD sectors as a sheet with raw sectors: .cue, .bin, maybe .cdt."""
+"""Write any source of CD sectors as a sheet with its sectors: .cue, .bin, maybe .cdt."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from imagerd.base.errors import BadInput
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import Layout, SectorFormat, Track, TrackMode
 from imagerd.disc.source import Sectors, SectorSource
-from imagerd.formats.cue.render import SheetFile, render, stored_raw
+from imagerd.formats.cue.render import SheetFile, as_written, render
 from imagerd.formats.output import Output, hasher, publish, refuse_all
 from imagerd.formats.rawform import Runs, filler, to_raw, unread
 from imagerd.formats.written import TrackDigests, WriteOptions, WrittenImage
 
-_RAW = SectorFormat.RAW.size
 BATCH = 1024  # sectors of one step: 2.4 MB
 
 
@@ -40,7 +39,7 @@ class _Job:
 def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Task[WrittenImage]:
     """Write `source` as the sheet `target`; see `imagerd.formats.write_image`."""
     _check(source.layout, target)
-    layout = stored_raw(source.layout)
+    layout = as_written(source.layout, raw=options.raw)
     files = sheet_files(layout, target, split=options.split_tracks)
     cdt = target.with_suffix(".cdt") if layout.cd_text else None
     others = [cdt] if cdt else []
@@ -50,7 +49,7 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
     with ExitStack() as stack:
         outputs = []
         for file in files:
-            size = sum(len(track.stored_range) for track in file.tracks) * _RAW
+            size = sum(len(track.stored_range) * track.stored.size for track in file.tracks)
             output = Output(target.with_name(file.name), options, stack, size)
             outputs.append(output)
             yield from _write_file(job, file, output, stack)
@@ -113,7 +112,9 @@ def _write_track(job: _Job, track: Track, output: Output, own: Hasher | None) ->
     fill = b"" if track.mode is TrackMode.AUDIO else job.options.fill
     while lba < end:
         block = job.source.read(lba, min(BATCH, end - lba))
-        raw = to_raw(block.data, block.format, track.mode, lba)
+        raw = block.data
+        if block.format is not track.stored:
+            raw = to_raw(block.data, block.format, track.mode, lba)
         rows = unread(block)
         if len(rows):
             raw = raw.copy()
