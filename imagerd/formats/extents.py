@@ -70,12 +70,14 @@ class ExtentImage:
         *,
         files: tuple[Path, ...],
         warnings: tuple[Warning_, ...] = (),
+        sheet: bytes | None = None,
     ) -> None:
         self.path = path
         self.format = format
         self.layout = layout
         self.files = files
         self.warnings = warnings
+        self.sheet = sheet
         self._extents = merged(extents)
         self._starts = [extent.lba for extent in self._extents]
         self._data = {id(e.file): e.file for e in self._extents if e.file is not None}

@@ -22,7 +22,9 @@ class WriteOptions:
     parity what fails, but not the `spared` LBAs, which are bad on purpose. `sync`: force the data
     to the disk before the files get their names. `cut_form2`: let an .iso keep only 2048 of a form
     2 sector's 2324 bytes. `raw`: a sheet always gets raw sectors, made anew where the source has
-    2048 bytes; else a source of a single track of these keeps them as they are.
+    2048 bytes; else a source of a single track of these keeps them as they are. `sheet`: the
+    cue sheet that the source came with, to be kept as far as it stays true; that of the source
+    itself if None.
     """
 
     overwrite: bool = False
@@ -36,6 +38,7 @@ class WriteOptions:
     sync: bool = True
     cut_form2: bool = False
     raw: bool = True
+    sheet: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Container as Contains
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagerd.base.errors import BadInput
 from imagerd.base.files import refuse_existing
@@ -23,9 +24,10 @@ from imagerd.formats import (
     write_image,
 )
 from imagerd.toolkit.beside import Piece, map_beside, map_name
-from imagerd.toolkit.checked import CheckedSource
-from imagerd.toolkit.endianness import SwappedAudio
-from imagerd.toolkit.reread import Reread, reread
+from imagerd.toolkit.intended import Intended
+
+if TYPE_CHECKING:
+    from imagerd.toolkit.reread import Reread
 
 # Containers whose writer takes the sectors apart, and so checks them at hardly any cost.
 _CHECKING = frozenset({".iso"})
@@ -41,7 +43,8 @@ class ConvertOptions:
     before it gets its name. `strict`: refuse what the container cannot hold. `verify`: read the
     target back and compare. `keep`: a target that is there already and is what would be written
     is left alone; what is there and is something else is `AlreadyThere`. `swap`: exchange the two
-    bytes of each sample of audio. `raw`: see `WriteOptions`.
+    bytes of each sample of audio. `raw`, `sheet`: see
+    `WriteOptions`.
     """
 
     overwrite: bool = False
@@ -56,6 +59,7 @@ class ConvertOptions:
     keep: bool = False
     swap: bool = False
     raw: bool = True
+    sheet: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +101,22 @@ def convert(
     wanted = options or ConvertOptions()
     lost = known_losses(source, target, wanted)
     if wanted.swap:
+        from imagerd.toolkit.endianness import SwappedAudio
+
         source = SwappedAudio(source)
     if wanted.keep and target.exists():
         kept = yield from _kept(source, target, wanted)
         if kept is not None:
             return replace(kept, left_out=_names(lost))
     refuse_existing(map_name(target), overwrite=wanted.overwrite)
-    spared = _spared(source, wanted)
+    spared = Intended(source)
     doubts = _Doubts(source)
     if target.suffix.lower() in _CHECKING:
         written = yield from write_image(doubts, target, _write_options(wanted, spared, check=True))
         wrong, repaired = Extent.of(written.wrong), Extent.of(written.repaired)
     else:
+        from imagerd.toolkit.checked import CheckedSource
+
         checked = CheckedSource(doubts, repair=wanted.repair, spared=spared)
         written = yield from write_image(
             checked, target, _write_options(wanted, spared, check=False)
@@ -116,9 +124,14 @@ def convert(
         wrong, repaired = checked.wrong, checked.repaired
     result = _result(written, doubts.found, wrong, repaired)
     left_out = tuple(dict.fromkeys((*_names(lost), *result.left_out)))
-    result = replace(result, left_out=left_out, intended=_intended(wrong, spared))
+    result = replace(
+        result, left_out=left_out, intended=spared.of(wrong) if wanted.repair else NOWHERE
+    )
     result = replace(result, map=_write_map(source.layout, result, wanted))
     if wanted.verify:
+        from imagerd.toolkit.checked import CheckedSource
+        from imagerd.toolkit.reread import reread
+
         view = CheckedSource(source, repair=wanted.repair, spared=spared)
         again = yield from reread(view, target, track=wanted.track)
         result = replace(result, reread=again, ok=result.ok and again.same)
@@ -151,8 +164,11 @@ def _names(lost: tuple[Trait, ...]) -> tuple[str, ...]:
 
 def _kept(source: SectorSource, target: Path, wanted: ConvertOptions) -> Task[ConvertResult | None]:
     """The result for a target that is there already and is what would be written; else None."""
+    from imagerd.toolkit.checked import CheckedSource
+    from imagerd.toolkit.reread import reread
+
     doubts = _Doubts(source)
-    spared = _spared(source, wanted)
+    spared = Intended(source)
     checked = CheckedSource(doubts, repair=wanted.repair, spared=spared)
     try:
         again = yield from reread(checked, target, track=wanted.track)
@@ -171,24 +187,10 @@ def _kept(source: SectorSource, target: Path, wanted: ConvertOptions) -> Task[Co
         wrong=checked.wrong,
         repaired=checked.repaired,
         map=map_beside(target),
-        intended=_intended(checked.wrong, spared),
+        intended=spared.of(checked.wrong) if wanted.repair else NOWHERE,
         reread=again,
         kept=True,
     )
-
-
-def _spared(source: SectorSource, wanted: ConvertOptions) -> Contains[int]:
-    """The sectors that are not to be repaired; found out only if one is wrong."""
-    if not wanted.repair:
-        return frozenset()
-    from imagerd.toolkit.intended import Intended
-
-    return Intended(source)
-
-
-def _intended(wrong: Extent, spared: Contains[int]) -> Extent:
-    """Those of the wrong sectors that were left so because they are meant to be."""
-    return Extent.of(range(lba, lba + 1) for area in wrong.ranges for lba in area if lba in spared)
 
 
 class _Doubts:
@@ -271,6 +273,7 @@ def _write_options(wanted: ConvertOptions, spared: Contains[int], *, check: bool
         sync=wanted.sync,
         cut_form2=wanted.cut_form2,
         raw=wanted.raw,
+        sheet=wanted.sheet,
     )
 
 

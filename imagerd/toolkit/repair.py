@@ -124,9 +124,7 @@ def repair(
                 yield Progress(done, total, what=f"track {track.number}")
         journal = None if changing is None else changing.commit()
     wrong = Extent.of(found.wrong)
-    intended = Extent.of(
-        range(lba, lba + 1) for area in wrong.ranges for lba in area if lba in spared
-    )
+    intended = spared.of(wrong)
     unreadable = Extent.of(found.unreadable)
     return RepairResult(
         ok=not unreadable and wrong == intended,

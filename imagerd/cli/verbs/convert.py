@@ -198,9 +198,12 @@ def _convert(job: Conversion, *, call: _Call) -> Converted:
 
 def _conversion(disc: Opened, target: Path, call: _Call, output: Output) -> Task[ConvertResult]:
     """Tell what will be lost, then convert."""
+    from imagerd.formats.image import sheet_of
     from imagerd.toolkit.convert import convert, known_losses
 
-    options = replace(call.options, repair=_repairs(disc, target, call.repair))
+    options = replace(
+        call.options, repair=_repairs(disc, target, call.repair), sheet=sheet_of(disc.image)
+    )
     lost = known_losses(disc.source, target, options)
     if lost:
         what = ", ".join(trait.sentence for trait in lost)

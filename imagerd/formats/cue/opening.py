@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from imagerd.base.errors import BadInput
-from imagerd.disc.cdtext import PACK, CdText, Text, build
+from imagerd.disc.cdtext import PACK, CdText
 from imagerd.disc.layout import Layout, Medium, SectorFormat, TrackMode
 from imagerd.disc.msf import LBA_MAX
 from imagerd.formats import names
@@ -17,6 +17,7 @@ from imagerd.formats.cue.place import place
 from imagerd.formats.cue.program import FileEntry, Program
 from imagerd.formats.cue.reader import read_program
 from imagerd.formats.cue.sheet import Sheet
+from imagerd.formats.cue.texts import cd_text_of
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.extents import ExtentImage
 from imagerd.formats.image import Warning_
@@ -59,7 +60,9 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
         warnings = tuple(Warning_(path, line, sentence) for line, sentence in program.notes)
         paths = (path, *dict.fromkeys(file.path for file in files))
         stack.pop_all()
-        return ExtentImage(path, "cue", layout, extents, files=paths, warnings=warnings)
+        return ExtentImage(
+            path, "cue", layout, extents, files=paths, warnings=warnings, sheet=sheet.render()
+        )
 
 
 def _named(path: Path, error: BadInput) -> BadInput:
@@ -151,18 +154,7 @@ def _cd_text(path: Path, program: Program, layout: Layout) -> CdText | None:
         text = _read_cdt(path, program, *program.cdtextfile)
         if text is not None:
             return text
-    numbers = [track.number for track in layout.tracks]
-    texts = []
-    for kind, track, value, line in program.texts:
-        try:
-            value.encode("iso-8859-1")
-        except UnicodeEncodeError:
-            program.note(line, "a text with letters outside ISO 8859-1 stays in the sheet only")
-            continue
-        texts.append(Text(0, kind, track, value.replace("\0", " ").replace("\t", " ")[:160]))
-    if not texts:
-        return None
-    return build(texts, numbers[-1] - numbers[0] + 1, numbers[0])
+    return cd_text_of(program, [track.number for track in layout.tracks])
 
 
 def _read_cdt(path: Path, program: Program, name: str, line: int) -> CdText | None:

@@ -15,7 +15,9 @@ from imagerd.base.errors import BadInput
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import Layout, SectorFormat, Track, TrackMode
 from imagerd.disc.source import Sectors, SectorSource
+from imagerd.formats.cue.keeping import Chosen, Written, choose
 from imagerd.formats.cue.render import SheetFile, as_written, render
+from imagerd.formats.image import sheet_of
 from imagerd.formats.output import Output, hasher, publish, refuse_all
 from imagerd.formats.rawform import Runs, filler, to_raw, unread
 from imagerd.formats.written import TrackDigests, WriteOptions, WrittenImage
@@ -53,12 +55,12 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
             output = Output(target.with_name(file.name), options, stack, size)
             outputs.append(output)
             yield from _write_file(job, file, output, stack)
-        if cdt is not None and layout.cd_text is not None:
+        chosen = _choose_sheet(job, layout, files, outputs, cdt)
+        if cdt is not None and layout.cd_text is not None and chosen.names_cdt:
             outputs.append(Output(cdt, options, stack))
             outputs[-1].write_bytes(layout.cd_text.packs)
         outputs.append(Output(target, options, stack))
-        sheet = render(layout, files, cdt.name if cdt else None)
-        outputs[-1].write_bytes(sheet.encode("utf-8", "surrogateescape"))
+        outputs[-1].write_bytes(chosen.sheet)
         written = publish(outputs)
     left_out = tuple(_left_out(layout, sub_seen=job.sub_seen))
     return WrittenImage(
@@ -69,6 +71,25 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
         left_out,
         job.bad.ranges(),
     )
+
+
+def _choose_sheet(
+    job: _Job,
+    layout: Layout,
+    files: tuple[SheetFile, ...],
+    outputs: list[Output],
+    cdt: Path | None,
+) -> Chosen:
+    """The sheet that the source came with, as far as it is true of `outputs`; else ours."""
+    name = cdt.name if cdt else None
+    written = Written(
+        tuple(file.name for file in files),
+        tuple(output.part for output in outputs),
+        layout.cd_text,
+        name,
+    )
+    original = job.options.sheet or sheet_of(job.source)
+    return choose(original, render(layout, files, name), written)
 
 
 def _check(layout: Layout, target: Path) -> None:
