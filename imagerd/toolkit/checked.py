@@ -12,9 +12,10 @@ import numpy.typing as npt
 from imagerd.disc.layout import Layout, SectorFormat, Track, TrackMode
 from imagerd.disc.ranges import Extent, from_mask
 from imagerd.disc.source import Bytes2D, Sectors, SectorSource, SectorState
-from imagerd.sectors import convert
+from imagerd.formats.rawform import to_raw
+from imagerd.sectors.convert import stored_offset
 from imagerd.sectors.verify import EdcState, SectorKind, classify, edc_check
-from imagerd.toolkit.verdicts import is_provable
+from imagerd.toolkit.verdicts import address_of, is_provable
 
 _RAW = 2352
 
@@ -100,9 +101,9 @@ def mend(
     """
     from imagerd.sectors.correct import repair  # rarely needed, and not cheap to load
 
-    mended = repair(raw, rows, lba=block.lba, mode2=track.mode is TrackMode.MODE2)
+    mended = repair(raw, rows, lba=address_of(block), mode2=track.mode is TrackMode.MODE2)
     stored = {}
-    first = convert.stored_offset(block.format, track.mode)
+    first = stored_offset(block.format, track.mode)
     held = min(block.format.size, _RAW - first)
     for row in mended.corrected:
         stored[row] = block.data[row].copy()
@@ -114,7 +115,7 @@ def raw_of(block: Sectors, track: Track) -> Bytes2D:
     """The raw sectors of a block of a provable track."""
     if block.format is SectorFormat.RAW:
         return block.data
-    return convert.to_raw(block.data, block.format, track.mode, block.lba)
+    return to_raw(block.data, block.format, track.mode, block.lba)
 
 
 def wrong_rows(raw: Bytes2D) -> npt.NDArray[np.bool_]:

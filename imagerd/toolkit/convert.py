@@ -66,7 +66,8 @@ class ConvertOptions:
 class ConvertResult:
     """What was written and what is wrong with it; LBAs are the source's.
 
-    `left_out`: what the container cannot hold. `unreadable`: holds filling. `doubtful`: written as
+    `lost`: features of the source that the container cannot hold; `left_out`: all that it does not,
+    in words. `unreadable`: holds filling. `doubtful`: written as
     it came, though nothing proves it and something speaks against it. `wrong`: written as read,
     though the EDC is wrong; of these `intended` were left so, as a copy protection made them.
     `repaired`: corrected by parity, not as read. `map`: the ddrescue map file that lists beside
@@ -84,6 +85,7 @@ class ConvertResult:
     wrong: Extent
     repaired: Extent
     map: Path | None
+    lost: tuple[Trait, ...] = ()
     intended: Extent = NOWHERE
     reread: Reread | None = None
     kept: bool = False
@@ -107,27 +109,16 @@ def convert(
     if wanted.keep and target.exists():
         kept = yield from _kept(source, target, wanted)
         if kept is not None:
-            return replace(kept, left_out=_names(lost))
+            return replace(kept, lost=lost, left_out=_names(lost))
     refuse_existing(map_name(target), overwrite=wanted.overwrite)
     spared = Intended(source)
-    doubts = _Doubts(source)
-    if target.suffix.lower() in _CHECKING:
-        written = yield from write_image(doubts, target, _write_options(wanted, spared, check=True))
-        wrong, repaired = Extent.of(written.wrong), Extent.of(written.repaired)
-    else:
-        from imagerd.toolkit.checked import CheckedSource
-
-        checked = CheckedSource(doubts, repair=wanted.repair, spared=spared)
-        written = yield from write_image(
-            checked, target, _write_options(wanted, spared, check=False)
-        )
-        wrong, repaired = checked.wrong, checked.repaired
-    result = _result(written, doubts.found, wrong, repaired)
-    left_out = tuple(dict.fromkeys((*_names(lost), *result.left_out)))
+    result = yield from _converted(source, target, wanted, spared)
     result = replace(
-        result, left_out=left_out, intended=spared.of(wrong) if wanted.repair else NOWHERE
+        result,
+        lost=lost,
+        left_out=tuple(dict.fromkeys((*_names(lost), *result.left_out))),
+        map=_write_map(source.layout, result, wanted),
     )
-    result = replace(result, map=_write_map(source.layout, result, wanted))
     if wanted.verify:
         from imagerd.toolkit.checked import CheckedSource
         from imagerd.toolkit.reread import reread
@@ -136,6 +127,26 @@ def convert(
         again = yield from reread(view, target, track=wanted.track)
         result = replace(result, reread=again, ok=result.ok and again.same)
     return result
+
+
+def _converted(
+    source: SectorSource, target: Path, wanted: ConvertOptions, spared: Intended
+) -> Task[ConvertResult]:
+    """Write the target: by a writer that checks each EDC itself, or from a source that does."""
+    doubts = _Doubts(source)
+    if target.suffix.lower() in _CHECKING:
+        options = _write_options(wanted, spared, check=True)
+        written = yield from write_image(doubts, target, options)
+        wrong, repaired = Extent.of(written.wrong), Extent.of(written.repaired)
+    else:
+        from imagerd.toolkit.checked import CheckedSource
+
+        checked = CheckedSource(doubts, repair=wanted.repair, spared=spared)
+        options = _write_options(wanted, spared, check=False)
+        written = yield from write_image(checked, target, options)
+        wrong, repaired = checked.wrong, checked.repaired
+    result = _result(written, doubts.found, wrong, repaired)
+    return replace(result, intended=spared.of(wrong) if wanted.repair else NOWHERE)
 
 
 def known_losses(source: SectorSource, target: Path, options: ConvertOptions) -> tuple[Trait, ...]:

@@ -186,7 +186,7 @@ def _mended_rows(
 ) -> _Rows:
     """The rows of `block` that can be mended; notes what becomes of the others."""
     raw = raw_of(block, track)
-    check = check_data(raw, block.lba)
+    check = check_data(raw)
     read = block.states > SectorState.FAILED
     found.unreadable += from_mask(block.lba, ~read)
     wrong = (check.edc == EdcState.WRONG) | (check.kind >= SectorKind.INVALID_MODE)
