@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -30,7 +31,7 @@ from imagerd.formats import open_image
 from imagerd.recovery.journal import Journal
 from imagerd.recovery.workspace import Workspace
 from imagerd.sectors.views import RawView
-from tests.drives import Altered
+from tests.drives import Alter, Altered
 from tests.sources import MemorySource
 
 CONFIG = """\
@@ -74,6 +75,22 @@ class Fate:
         self.check(what)
 
 
+@functools.lru_cache(maxsize=1)
+def _catalog(url: str) -> Catalog:
+    return Catalog.open(url)
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Catalog]:
+    """The catalog over connections of its own, as each process has them.
+
+    Of all else only what SQLAlchemy has compiled is kept: to compile it again in each of hundreds
+    of lives took most of their time.
+    """
+    with _catalog(url) as catalog:
+        yield catalog
+
+
 class Place:
     """An archive in a folder, with its catalog, and the disc that is put in again and again."""
 
@@ -88,10 +105,12 @@ class Place:
         )
         self.config.archive.folder.mkdir(exist_ok=True)
         self.reads: list[bytes] = []
+        self.medium = ""  # what a recordable disc is called, if it is one
+        self.alter: Alter | None = None  # what is strange about the drive
 
     @contextmanager
     def world(self) -> Iterator[World]:
-        with Catalog.open(self.config.catalog.url) as catalog:
+        with opened(self.config.catalog.url) as catalog:
             yield World(self.config, catalog)
 
     def with_policy(self, **changes: object) -> None:
@@ -107,8 +126,8 @@ class Place:
     ) -> Outcome:
         """Put the disc in, and go its way; the tray opens by policy."""
         virtual = VirtualDrive()
-        virtual.insert(self.disc, self.faults)
-        between = Altered(virtual)
+        virtual.insert(self.disc, self.faults, medium=self.medium)
+        between = Altered(virtual, self.alter)
         self.reads = between.sent
         drive = OpticalDrive(between, sleep=virtual.clock.spend, clock=lambda: virtual.clock.now)
         with self.world() as world, closing(drive):
@@ -129,7 +148,7 @@ class Place:
 
     def tidy(self, states: list[str]) -> None:
         """The jobs are in these states, oldest first, and nothing lies about."""
-        with Catalog.open(self.config.catalog.url) as catalog:
+        with opened(self.config.catalog.url) as catalog:
             jobs = catalog.jobs.list(newest_first=False)
             images = catalog.images.search()
             files = {Path(i.folder): catalog.images.get(i.id).files for i in images}
@@ -143,7 +162,7 @@ class Place:
 
     def images(self) -> list[Path]:
         """The images in the catalog, oldest first."""
-        with Catalog.open(self.config.catalog.url) as catalog:
+        with opened(self.config.catalog.url) as catalog:
             return [Path(image.path) for image in reversed(catalog.images.search())]
 
     def differing(self, image: Path) -> set[int]:

@@ -8,6 +8,7 @@ machinery that wrote them is asked.
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -139,11 +140,15 @@ class Way:
 
 @contextmanager
 def way(folder: Path, policy: str = "", extra: str = "") -> Iterator[Way]:
-    """A `Way` whose recovery does not wait for anything: its clock runs by itself."""
+    """A `Way` that does not wait for anything: its clock runs by itself, and no disk is waited for,
+    as no machine dies here.
+    """
     made = Way(folder, policy, extra)
     fast = functools.partial(Recovery, clock=FastClock().clock())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("imagerd.archive.reading.Recovery", fast)
+        for name in ("fsync", "fdatasync"):
+            patch.setattr(os, name, lambda fd: None)
         try:
             yield made
         finally:

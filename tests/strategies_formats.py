@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis import strategies as st
 
 from imagerd.disc.cdtext import PackType, Text, build
@@ -57,12 +59,21 @@ def tracks(draw: st.DrawFn, number: int, session: int, start: int) -> Track:
 
 
 @st.composite
-def layouts(draw: st.DrawFn, *, most_sessions: int = 3, most_tracks: int = 4) -> Layout:
-    """A CD: several sessions at usual, GD and odd distances, mixed modes, CD-Text, MCN."""
+def layouts(
+    draw: st.DrawFn,
+    *,
+    most_sessions: int = 3,
+    most_tracks: int = 4,
+    starts: Sequence[int] = (0, 0, 0, 7),
+) -> Layout:
+    """A CD: several sessions at usual, GD and odd distances, mixed modes, CD-Text, MCN.
+
+    `starts`: the LBAs that it may begin at.
+    """
     sessions: list[Session] = []
     number = draw(st.sampled_from([1, 1, 1, 2, 90]))
     first = number
-    lba = draw(st.sampled_from([0, 0, 0, 7]))
+    lba = draw(st.sampled_from(starts))
     for which in range(1, draw(st.integers(1, most_sessions)) + 1):
         members = []
         for _ in range(draw(st.integers(1, min(most_tracks, 99 - number)))):

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 from hypothesis import strategies as st
 
+from imagerd.devices.drive import DriveIdentity
 from imagerd.devices.reading import ReadRequest, ReadResult
-from imagerd.disc.layout import DiscType, Layout, SectorFormat
+from imagerd.disc.layout import DiscType, Layout, Medium, SectorFormat
 from imagerd.disc.source import Bytes2D, Fault, FaultKind, Sectors, SectorState
+from imagerd.disc.spiral import SPIRALS
 from imagerd.recovery.budget import Clock
 from imagerd.recovery.job import Job, LayoutRecord, ReadFeatures
 from imagerd.sectors.blocks import read_all
@@ -20,6 +23,7 @@ from imagerd.sectors.scramble import scramble
 from imagerd.sectors.subgen import build_sub
 from tests.sources import MemorySource, TrackPlan, audio, data, memory_blocks, memory_disc
 
+SCRIPTED = DriveIdentity("SCRIPTED", "DRIVE", "1.0", "", "scripted")
 SENSES = {
     FaultKind.MEDIUM: (3, 0x11, 5),
     FaultKind.REFUSED: (5, 0x64, 0),
@@ -60,6 +64,7 @@ class ScriptedDrive:
     sub: bool = False
     on_attempt: Callable[[ReadRequest], None] = lambda _: None
     media_generation: int = 0
+    identity: DriveIdentity = SCRIPTED
     speed: int | None = None
     trace: list[ReadRequest] = field(default_factory=list)
     speeds: list[int | None] = field(default_factory=list)
@@ -223,3 +228,10 @@ def damage(draw: st.DrawFn, layout: Layout) -> dict[int, Spot]:
         for lba in range(begin, min(begin + draw(st.integers(1, 40)), area.stop)):
             found[lba] = spot
     return found
+
+
+def worth_reading(needed: npt.NDArray[np.bool_], lba: int) -> bool:
+    """Whether a read is for something that is needed, and never passes by a turn of else."""
+    turn = SPIRALS[Medium.CD].sectors_per_turn(lba)
+    gaps = np.diff(np.flatnonzero(needed), prepend=-1, append=len(needed))
+    return bool(needed.any()) and int(gaps.max()) <= turn + 1

@@ -13,8 +13,7 @@ import pytest
 
 from imagerd.archive.sweep import after_death, pause_interrupted, sweep
 from imagerd.archive.world import Order, World
-from imagerd.catalog.catalog import Catalog
-from tests.archive_world import Died, Place, fated
+from tests.archive_world import Died, Place, fated, opened
 from tests.sources import MemorySource, data, memory_disc
 
 _SCRATCH = """
@@ -45,9 +44,10 @@ def empty(tmp_path_factory: pytest.TempPathFactory, disc: MemorySource) -> Path:
     return folder
 
 
-def _places(empty: Path, tmp_path: Path, disc: MemorySource, faults: str) -> Callable[[int], Place]:
-    def place(number: int) -> Place:
-        folder = tmp_path / str(number)
+def _places(empty: Path, tmp_path: Path, disc: MemorySource, faults: str) -> Callable[[], Place]:
+    def place() -> Place:
+        folder = tmp_path / "place"
+        shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(empty, folder)
         return Place(folder, disc, faults)
 
@@ -77,12 +77,12 @@ def test_a_job_that_dies_at_any_step_ends_once_and_leaves_nothing_behind(
 ) -> None:
     place_of = _places(empty, tmp_path, disc, faults)
     with fated(None) as fate:
-        outcome = place_of(-1).insert()
+        outcome = place_of().insert()
     assert fate.steps > 25
     ended = outcome.state.value
     lost = {150} if faults else set()
     for fatal in range(fate.steps):
-        place = place_of(fatal)
+        place = place_of()
         claimed: list[str | None] = []
         with fated(fatal) as doomed, suppress(Died):
             place.insert(show=lambda stage, claimed=claimed: claimed.append(stage.job))  # type: ignore[misc]
@@ -98,7 +98,6 @@ def test_a_job_that_dies_at_any_step_ends_once_and_leaves_nothing_behind(
             assert place.differing(*place.images()) == lost
         except AssertionError as error:
             raise AssertionError(f"died after step {fatal}, {doomed.last}") from error
-        shutil.rmtree(place.folder)
 
 
 def test_what_was_read_before_the_death_is_not_read_again(
@@ -106,12 +105,12 @@ def test_what_was_read_before_the_death_is_not_read_again(
 ) -> None:
     place_of = _places(empty, tmp_path, disc, "")
     with fated(None) as fate:
-        whole = place_of(-1)
+        whole = place_of()
         whole.insert()
     first = whole.data_read()
     seen = 0
     for fatal in range(fate.steps):
-        place = place_of(fatal)
+        place = place_of()
         with fated(fatal), suppress(Died):
             place.insert()
         before = place.data_read()
@@ -120,19 +119,18 @@ def test_what_was_read_before_the_death_is_not_read_again(
         assert len(again) <= 1, f"died at step {fatal}: {again}"
         assert sorted({*before, *place.data_read()}, key=lambda a: a.start) in ([], first)
         seen += bool(before and place.data_read())
-        shutil.rmtree(place.folder)
     assert seen > 5, "some deaths were amid the reading"
 
 
 def test_the_same_death_again_and_again_changes_nothing(
     empty: Path, tmp_path: Path, disc: MemorySource
 ) -> None:
-    place = _places(empty, tmp_path, disc, "")(0)
+    place = _places(empty, tmp_path, disc, "")()
     for fatal in (2, 5, 7, 10, 13, 15, 17, 18):
         with fated(fatal), suppress(Died):
             place.insert()
     place.insert()
-    with Catalog.open(place.config.catalog.url) as catalog:
+    with opened(place.config.catalog.url) as catalog:
         (image,) = catalog.images.search()
         assert image.counts.complete
     assert place.differing(*place.images()) == set()
@@ -141,7 +139,7 @@ def test_the_same_death_again_and_again_changes_nothing(
 def test_a_retry_that_reads_nothing_new_makes_no_second_image(
     empty: Path, tmp_path: Path, disc: MemorySource
 ) -> None:
-    place = _places(empty, tmp_path, disc, _SCRATCH)(0)
+    place = _places(empty, tmp_path, disc, _SCRATCH)()
     first = place.insert()
     second = place.insert(Order(first.job, again=True))
     assert (first.state, second.state) == ("partial", "partial")
@@ -153,7 +151,7 @@ def test_a_retry_that_reads_nothing_new_makes_no_second_image(
 def test_a_retry_of_a_partial_job_reads_only_what_is_missing(
     empty: Path, tmp_path: Path, disc: MemorySource
 ) -> None:
-    place = _places(empty, tmp_path, disc, _SCRATCH)(0)
+    place = _places(empty, tmp_path, disc, _SCRATCH)()
     first = place.insert()
     assert first.bad == 1
     healed = Place(place.folder, disc)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from imagerd.cli.main import cli
+from imagerd.devices.scsi import Command, Direction, Reply
 from imagerd.devices.virtual.faults import FaultPlan
+from imagerd.devices.virtual.target import VirtualDrive
 from imagerd.recovery.workspace import Workspace
 from imagerd.sectors.subchannel import deinterleave
 from imagerd.sectors.subgen import build_sub
@@ -22,6 +25,7 @@ from tests.archive_world import Place
 from tests.sources import audio, data, memory_disc
 from tests.test_cli_accounts import write_map
 from tests.toolkit_images import write_cue, write_iso
+from tests.virtual_commands import poll
 
 MIXED = (data(220), audio(200, pregap=75), audio(100))
 FAULT = """
@@ -111,6 +115,40 @@ def test_an_archived_disc_by_id_by_job_and_by_the_folder_of_its_job(tmp_path: Pa
     form = told("submission", outcome.job[:8], code=1)
     assert form["dumping_info"]["d_drive_model"]
     assert form["dumping_info"]["d_dumping_date"]
+
+
+def _oddly(command: Command, reply: Reply) -> Reply:
+    """A drive that fills in what is reserved, in each line of its table of contents."""
+    data = bytearray(reply.data)
+    if command.cdb[0] == 0x43 and command.cdb[2] in (0, 2) and len(data) > 15:
+        data[7] = 0x5A
+    return replace(reply, data=bytes(data)) if reply.ok else reply
+
+
+@pytest.mark.parametrize("faults", ["", FAULT])
+def test_the_small_files_are_byte_by_byte_what_the_drive_replied(
+    tmp_path: Path, faults: str
+) -> None:
+    """Also of a job that is done and gone: the report beside the image has them."""
+    disc = memory_disc([audio(200), audio(200, pregap=75)], seed=45)
+    place = Place(tmp_path, disc, faults=faults)
+    place.medium, place.alter = "cd-r", _oddly
+    place.insert()
+    told("export", "1", "--redumper", "-o", tmp_path / "set", "--name", "disc", code=bool(faults))
+    virtual = VirtualDrive()
+    virtual.insert(disc, medium="cd-r")
+    while poll(virtual) != "ok":
+        pass
+    asks = {".toc": (0, 0, 1), ".fulltoc": (2, 2, 1), ".pma": (2, 3, 0), ".atip": (2, 4, 0)}
+    for suffix, (msf, form, first) in asks.items():  # the commands that redumper sends
+        cdb = bytes((0x43, msf, form, 0, 0, 0, first, 0x10, 0, 0))
+        asked = Command(cdb, Direction.IN, 4096)
+        reply = bytes(_oddly(asked, virtual.execute(asked)).data)
+        assert reply
+        assert (tmp_path / "set" / f"disc{suffix}").read_bytes() == reply
+    assert (tmp_path / "set" / "disc.toc").read_bytes()[7] == 0x5A
+    assert not (tmp_path / "set" / "disc.cdtext").exists()
+    assert "READ TOC" not in (tmp_path / "set" / "disc.log").read_text()
 
 
 def test_a_job_that_made_two_images_means_its_latest(tmp_path: Path) -> None:

@@ -129,7 +129,8 @@ def test_identity_and_claims() -> None:
     information = drive.disc_information()
     assert information is not None
     assert information.state is DiscState.COMPLETE
-    assert drive.raw_toc() == drive.disc.raw_toc != b""
+    assert drive.toc_reply(2) == drive.disc.raw_toc != b""
+    assert drive.toc_reply(3) == drive.toc_reply(4) == b"", "a pressed disc"
 
 
 def test_what_is_no_optical_drive_is_refused() -> None:
@@ -441,7 +442,7 @@ class TestOldDrives:
         drive, _, _ = drive_with(source, alter=alter)
         assert what_a_toc_tells(drive.layout) == what_a_toc_tells(source.layout)
         assert [s.lead_out for s in drive.layout.sessions] == [1200, 12900]
-        assert drive.disc.raw_toc == drive.raw_toc() == b""
+        assert drive.disc.raw_toc == drive.toc_reply(2) == b""
         assert drive.profile == 0
         assert drive.identity.serial
         assert_same_sectors(drive, source)

@@ -76,3 +76,11 @@ def test_what_is_not_a_number_of_packs_is_refused() -> None:
 @given(st.binary(max_size=40 * PACK).map(lambda raw: raw[: len(raw) // PACK * PACK]))
 def test_any_packs_are_decoded_without_a_crash(packs: bytes) -> None:
     CdText(packs).texts()
+
+
+@given(first=st.integers(1, 97), disc=st.booleans())
+def test_the_first_text_of_a_track_is_that_of_the_first_track(first: int, disc: bool) -> None:
+    texts = [Text(0, PackType.TITLE, first, "a"), Text(0, PackType.TITLE, first + 1, "b")]
+    if disc:
+        texts.insert(0, Text(0, PackType.TITLE, 0, "all"))
+    assert build(texts, 3, first).texts() == tuple(texts)

@@ -22,7 +22,7 @@ from imagerd.base.progress import run
 from imagerd.catalog.catalog import Catalog
 from imagerd.cli.main import cli
 from imagerd.devices.drive import OpticalDrive
-from imagerd.devices.knowledge.c2 import C2Counts, C2Trust
+from imagerd.devices.knowledge.c2 import C2Counts, C2Verdict
 from imagerd.devices.knowledge.record import AsAudio, DriveKnowledge, Fua
 from imagerd.devices.knowledge.record import Order as Layout
 from imagerd.devices.offsets import parse, read_offset
@@ -58,7 +58,7 @@ def test_what_was_learned_is_there_again(catalog: Catalog) -> None:
     model = catalog.models.get(*NAME)
     assert model is not None
     assert model.knowledge == KNOWN
-    assert model.trust is C2Trust.UNKNOWN
+    assert model.trust is C2Verdict.UNKNOWN
     assert catalog.models.list() == (model,)
 
 
@@ -86,7 +86,7 @@ def test_evidence_on_c2_adds_up_and_is_judged(catalog: Catalog) -> None:
     model = catalog.models.get(*NAME)
     assert model is not None
     assert model.c2 == C2Counts(wrong_marked=120, right_silent=10)
-    assert model.trust is C2Trust.TRUSTED
+    assert model.trust is C2Verdict.TRUSTED
     assert model.knowledge == KNOWN
 
 
@@ -234,7 +234,7 @@ def test_the_speed_limit_holds_while_the_drive_is_tried(tmp_path: Path) -> None:
     station = Station(tmp_path, '[drives."VIRT0030"]\nmax_speed = 8\n')
     station.get_to_know(FIRST)
     first_read = next(n for n, cdb in enumerate(station.sent) if cdb[0] == 0xBE and cdb[9] & 6)
-    assert any(cdb[0] == 0xBB and cdb[2:4] == b"\x05\x83" for cdb in station.sent[:first_read])
+    assert any(cdb[0] == 0xBB and cdb[2:4] == b"\x05\x84" for cdb in station.sent[:first_read])
 
 
 def test_a_job_that_is_taken_up_again_asks_nothing(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def rewrite(source: Path, target: Path, **options: bool) -> bytes:
 
 
 @settings(
-    max_examples=80,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

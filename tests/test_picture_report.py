@@ -28,11 +28,13 @@ from imagerd.recovery.history import Gain, History, Timeline
 from imagerd.recovery.job import DriveRecord, LayoutRecord
 from imagerd.recovery.journal import Attempt, Doubt, Flags, Note
 from imagerd.recovery.looking import Look
+from imagerd.recovery.outside import EdgeRecord
 from imagerd.recovery.picture.advice import advise
 from imagerd.recovery.picture.chart import chart
 from imagerd.recovery.picture.page import page
 from imagerd.recovery.reader import Approach
 from imagerd.recovery.report import (
+    AudioReport,
     DiscReport,
     FileDigests,
     Fill,
@@ -46,6 +48,14 @@ from imagerd.recovery.report import (
 )
 from imagerd.recovery.reported import layout_of, map_of
 from imagerd.recovery.sectormap import SectorMap
+from imagerd.recovery.structure import (
+    BadQReport,
+    BorderReport,
+    StructureReport,
+    WriteOffsetReport,
+)
+from imagerd.recovery.subnumbers import NumberTold
+from imagerd.recovery.subq import FlagsTold, IndexTold
 from imagerd.recovery.workspace import Workspace
 from imagerd.sectors.blocks import read_all
 from tests.strategies_recovery import (
@@ -145,6 +155,63 @@ def test_the_report_of_a_damaged_disc_tells_all_of_it() -> None:
     assert "Of these, 1 sector belongs to a copy protection" in seen
 
 
+STRUCTURE = StructureReport(
+    indexes=[IndexTold(2, 0, None, 320, 320), IndexTold(2, 1, 470, 471, 470)],
+    flags=[FlagsTold(2, 0, 2)],
+    numbers=[
+        NumberTold(None, "4006381333931", None, "4006381333931", 7, 9, True),
+        NumberTold(2, "QZIMG26000", "QZIMG2600001", "QZIMG26000", 3, 3, False),
+    ],
+    bad_q=[BadQReport(5, "00:02:05", "00", "11", "other")] * 3,
+    write_offset=WriteOffsetReport(-24, 6, 30, "sync", "certain", "18 of 18 syncs say so."),
+    borders=[BorderReport(300, 2, "run-out", 1, "bad")],
+    outside=[EdgeRecord("lead-out", 1, "leadout", 570, [(40, "read")], False, "limit")],
+)
+
+
+def test_the_page_tells_what_a_cd_is_beside_its_sectors() -> None:
+    layout = mixed_disc().layout
+    sectors = sectors_of(layout)
+    report = report_of(sectors, layout, structure=STRUCTURE, audio=AudioReport(12, 258))
+    seen = text_of(page(report, sectors, layout)).replace("\u202f", " ")
+    for said in (
+        "12 sectors came alike twice, and 258 were read once without complaint",
+        *("Structure", "Sessions", "1–3", "4–4", f"{layout.sessions[0].lead_out} ("),
+        *("320 (00:06:20)", "471 (00:08:21)", "they differ"),
+        *("0x0", "0x2", "disc (MCN)", "7 of 9", "track 2 (ISRC)", "check digit is wrong"),
+        "Write offset -24 samples (certain, by sync): combined with the drive's it is +6,",
+        *("18 of 18 syncs", "3 frames of Q made wrong", "2 bad sectors at borders"),
+        "40 sectors of the lead-out of session 1 from LBA 570 on, which Q does not name.",
+    ):
+        assert said in seen, said
+    plain = text_of(page(report_of(sectors, layout), sectors, layout))
+    assert "Structure" not in plain
+    assert "alike" not in plain
+
+
+def test_a_place_that_no_disc_has_breaks_no_page() -> None:
+    sectors = sectors_of(CD)
+    told = StructureReport(indexes=[IndexTold(1, 1, -(1 << 60), 1 << 60, 0)] * 900)
+    seen = text_of(page(report_of(sectors, CD, structure=told), sectors, CD))
+    assert str(1 << 60) in seen
+    assert "and 500 more rows in the JSON report" in seen
+
+
+def test_audio_that_came_alike_twice_is_told_from_what_was_read_once(tmp_path: Path) -> None:
+    """Near damage audio is read again: what is not good then is neither."""
+    drive = ScriptedDrive(mixed_disc(), {700: Spot()}, c2=True)
+    with Workspace.create(tmp_path / "job", job_for(drive.source, c2=True)) as work:
+        run(recover(drive, work, Budget(attempts=3), clock=FastClock().clock()))
+        told = build_report(work).audio
+        assert told is not None
+        audio = [t for t in work.layout.tracks if not t.is_data]
+        lbas = [lba for t in audio for lba in range(t.start, t.end)]
+        good = [lba for lba in lbas if work.map.state(lba) is SectorState.READ]
+        assert told.twice == sum(lba in work.map.confirmed for lba in good) > 0
+        assert told.once == len(good) - told.twice
+        assert told.twice + told.once < len(lbas)
+
+
 def test_with_ever_so_many_bad_ranges_the_page_stays_readable() -> None:
     layout = single_track(4_000_000, TrackMode.BLOCKS, medium=Medium.BD)
     sectors = sectors_of(layout)
@@ -180,6 +247,11 @@ def test_whatever_a_disc_says_it_stays_a_text(evil: str) -> None:
         software=evil,
         drive=DriveRecord(evil, evil, evil, evil, evil),
         protection=[ProtectionReport(evil, evil, [evil], evil)],
+        structure=StructureReport(
+            numbers=[NumberTold(1, evil, evil, evil, 1, 1, False)],
+            write_offset=WriteOffsetReport(0, 0, 0, evil, evil, evil),
+            outside=[EdgeRecord(evil, 1, evil, 0, [(1, evil)], False, evil)],
+        ),
         files=[FileDigests(evil, 1, evil, evil, evil, evil)],
         runs=[RunReport(NOW, evil, DRIVE, [PassReport(evil, NOW, {}, end=evil)])],
         disc=DiscReport(evil, "cd", evil, 60, evil, LayoutRecord.of(layout)),
@@ -187,7 +259,8 @@ def test_whatever_a_disc_says_it_stays_a_text(evil: str) -> None:
     html = page(report, sectors, layout, lambda _: [evil])
     root = ET.fromstring(html.partition("\n")[2])
     plain = page(report_of(sectors, layout), sectors, layout)
-    known = {e.tag for e in ET.fromstring(plain.partition("\n")[2]).iter()} | {"ul", "li", "h3"}
+    plain_tags = {e.tag for e in ET.fromstring(plain.partition("\n")[2]).iter()}
+    known = plain_tags | {"ul", "li", "h3"}
     assert {element.tag for element in root.iter()} <= known
     assert not {key for e in root.iter() for key in e.attrib if key.startswith("on")}
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", html)

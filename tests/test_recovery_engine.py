@@ -32,6 +32,7 @@ from tests.strategies_recovery import (
     mixed_disc,
     original,
     seeks_the_shift,
+    worth_reading,
 )
 
 GENEROUS = Budget(attempts=16, rounds_without_gain=8)
@@ -122,9 +123,12 @@ def test_any_damage_gives_what_can_be_had_and_the_truth(
         def note_good(request: ReadRequest) -> None:
             states = work.map.states(request.lba, request.count)
             track = source.layout.track_at(request.lba)
-            # Audio may be read once more, to compare; and one good place to learn the shift by.
+            # Audio may be read once more, to compare; one good place to learn the shift by; and
+            # what lies between bad sectors less than a turn apart.
             again = track is not None and not track.is_data
-            again |= seeks_the_shift(request)
+            again |= seeks_the_shift(request) or worth_reading(
+                states < SectorState.READ, request.lba
+            )
             rows = [] if again else np.flatnonzero(states >= SectorState.READ).tolist()
             good.append({request.lba + row for row in rows})
 

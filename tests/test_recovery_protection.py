@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagerd.disc.layout import Medium, SectorFormat, TrackMode, single_track
+from imagerd.disc.layout import Medium, TrackMode, single_track
 from imagerd.filesystems.dvdvideo import played
 from imagerd.filesystems.filetable import FileTable
 from imagerd.recovery.evidence import Why
@@ -29,8 +29,6 @@ from imagerd.recovery.protection.facts import (
 )
 from imagerd.recovery.protection.recognise import expected, recognise
 from imagerd.recovery.protection.subchannel import _MINUTE_3, _MINUTE_9
-from imagerd.recovery.protection.twins import twin_sectors
-from imagerd.sectors.convert import to_raw
 from tests.protected_discs import (
     facts,
     ifo,
@@ -43,7 +41,7 @@ from tests.protected_discs import (
     strewn,
     turned_q,
 )
-from tests.sources import data, lay_out, memory_disc
+from tests.sources import data, lay_out
 from tests.volumes import Volume
 
 TOTAL = 30_000
@@ -232,6 +230,14 @@ def test_files_alone_tell_a_name_and_expect_nothing(files: tuple[str, ...], name
     found = only(recognise(facts(image, [range(1000, 1200)])), name)
     assert found.expected == ()
     assert all(any(file in sentence for sentence in found.evidence) for file in files)
+
+
+def test_twin_sectors_make_tages_certain_whatever_its_files_are_called() -> None:
+    plain = facts(placed_iso({"GAME.EXE": (800, 1)}, 2000))
+    found = only(recognise(replace(plain, twins=(900, 901, 950))), "Tages")
+    assert (found.confidence, found.expected) == (Confidence.CERTAIN, ())
+    assert "3 sectors, the first at LBA 900" in found.evidence[0]
+    assert recognise(replace(plain, twins=(900,))) == (), "one may be chance"
 
 
 def test_one_driver_alone_is_no_tages_and_audio_makes_cactus() -> None:
@@ -483,21 +489,3 @@ def test_sizes_beyond_the_disc_and_damage_are_possible_only() -> None:
     found = only(recognise(dvd_facts(bytes(image), [range(12_000, 12_064)])), "ARccOS or alike")
     assert (found.confidence, found.expected) == (Confidence.POSSIBLE, ())
     assert any("not on the disc" in sentence for sentence in found.evidence)
-
-
-# -- twins -------------------------------------------------------------------------------------
-
-
-def test_two_proven_contents_of_one_address_are_twins_and_damage_is_not() -> None:
-    forward, backward = memory_disc([data(600)]), memory_disc([data(600)])
-    other = np.random.default_rng(9).integers(0, 256, (5, 2048), np.uint8)
-    backward.raw[1] = backward.raw[1].copy()
-    backward.raw[1][100:105] = to_raw(other, SectorFormat.USER, TrackMode.MODE1, 100)
-    backward.raw[1][300, 100:140] ^= 0x55  # damage
-    backward.raw[1][400] = backward.raw[1][401]  # another place
-    found = twin_sectors(forward, backward, [range(600)])
-    assert found is not None
-    assert "5 sectors, the first at LBA 100" in found.evidence[0]
-    assert found.expected == ()
-    assert twin_sectors(forward, forward, [range(600)]) is None
-    assert twin_sectors(forward, backward, [range(200, 600)]) is None

@@ -13,6 +13,7 @@ import pytest
 
 from imagerd.base.progress import run
 from imagerd.devices.drive import OpticalDrive
+from imagerd.devices.scsi import Command, Reply, Transport
 from imagerd.devices.virtual.faults import NO_FAULTS, FaultPlan, SectorFault, What
 from imagerd.devices.virtual.profile import DriveProfile
 from imagerd.devices.virtual.target import VirtualDrive
@@ -20,15 +21,19 @@ from imagerd.disc.layout import Medium, SectorFormat, TrackMode, single_track
 from imagerd.disc.source import SectorSource, SectorState
 from imagerd.recovery.budget import Budget
 from imagerd.recovery.engine import SCHEDULE, recover
+from imagerd.recovery.extras import read_extras
 from imagerd.recovery.job import Job, LayoutRecord, ReadFeatures
 from imagerd.recovery.journal import Attempt
 from imagerd.recovery.protection.facts import Confidence
 from imagerd.recovery.protection.recognise import expected, facts_of, recognise, recognise_in
+from imagerd.recovery.protection.twins import noted_twins, probe_twins
+from imagerd.recovery.reader import drive_record
 from imagerd.recovery.report import ProtectionReport, build_report, read_report, write_report
 from imagerd.recovery.rounds import Retry
 from imagerd.recovery.workspace import Workspace
 from imagerd.sectors.convert import to_raw
 from imagerd.sectors.subchannel import with_p_q
+from tests.drives import Altered
 from tests.protected_discs import kept_q, placed_iso, program, right_q, scratch, strewn
 from tests.sources import MemorySource
 from tests.strategies_recovery import FastClock
@@ -72,6 +77,84 @@ def read(folder: Path, source: SectorSource, plan: FaultPlan = NO_FAULTS) -> Ite
     with Workspace.create(folder / "job", job) as work:
         run(recover(drive, work, Budget(), schedule=BEFORE_RETRYING, clock=clock.clock()))
         yield work
+
+
+TWINS = range(700, 960)
+DRIVERS = {"HWPSGT.SYS": (500, 2), "LEMSGT.SYS": (510, 2)}
+
+
+def twin_disc(files: dict[str, tuple[int, int]], *, spoilt: bool = False) -> Transport:
+    """A drive with a disc on which TWINS lie twice in a row; if spoilt the second copies are wrong.
+
+    A head in the second copy or behind it finds that, one in the first or before it the first.
+    """
+    disc = rom(placed_iso(files, TOTAL))
+    user = np.random.default_rng(3).integers(0, 256, (len(TWINS), 2048), np.uint8)
+    seconds = to_raw(user, SectorFormat.USER, TrackMode.MODE1, TWINS.start)
+    seconds[:, 100] ^= spoilt
+    head = 0  # where it is on the spiral, in sectors
+
+    def alter(command: Command, reply: Reply) -> Reply:
+        nonlocal head
+        lba, count = (int.from_bytes(command.cdb[a:b], "big") for a, b in ((2, 6), (6, 9)))
+        if command.cdb[0] != 0xBE or not reply.ok or not count or lba >= TOTAL:
+            return reply
+        second = lba in TWINS and head >= TWINS.stop
+        last = lba + count - 1
+        head = last + len(TWINS) if second or last >= TWINS.stop else last
+        if not second:
+            return reply
+        rows = np.frombuffer(reply.data, np.uint8).reshape(count, -1).copy()
+        for row in range(count):
+            if lba + row in TWINS:
+                rows[row, :2352] = seconds[lba + row - TWINS.start]
+        return replace(reply, data=rows.tobytes())
+
+    virtual = VirtualDrive(replace(DriveProfile.load("plain"), read_offset=0))
+    virtual.insert(disc)
+    return Altered(virtual, alter)
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_twin_sectors_show_when_the_head_comes_from_behind_and_damage_is_none(
+    tmp_path: Path, spoilt: bool
+) -> None:
+    clock = FastClock()
+    between = twin_disc(DRIVERS, spoilt=spoilt)
+    drive = OpticalDrive(between, sleep=clock.sleep, clock=clock)
+    job = Job("disc", LayoutRecord.of(drive.layout))
+    with Workspace.create(tmp_path / "job", job) as work:
+        assert run(recover(drive, work, Budget(), clock=clock.clock())).complete
+        before = work.read_rows(0, TOTAL).copy()
+        (found,) = recognise_in(work)
+        assert (found.name, found.confidence) == ("Tages", Confidence.LIKELY)
+        run(read_extras(drive, work, drive_record(drive)))
+        (found,) = recognise_in(work)
+        assert (found.name, found.expected) == ("Tages", ())
+        noted = noted_twins(work)
+        assert noted is not None
+        if spoilt:
+            assert found.confidence is Confidence.LIKELY
+            assert noted.twins == []
+        else:
+            assert found.confidence is Confidence.CERTAIN
+            assert noted.twins == list(range(704, TWINS.stop)), "704 is the first place in them"
+            assert "256 sectors, the first at LBA 704" in found.evidence[0]
+        assert (work.read_rows(0, TOTAL) == before).all(), "the image keeps what was read upward"
+        assert run(probe_twins(drive, work)) is None, "once for a job"
+
+
+def test_a_disc_without_such_files_is_not_read_from_behind(tmp_path: Path) -> None:
+    clock = FastClock()
+    between = twin_disc({"HWPSGT.SYS": (500, 2)})
+    drive = OpticalDrive(between, sleep=clock.sleep, clock=clock)
+    with Workspace.create(tmp_path / "job", Job("disc", LayoutRecord.of(drive.layout))) as work:
+        run(recover(drive, work, Budget(), clock=clock.clock()))
+        assert isinstance(between, Altered)
+        sent = len(between.sent)
+        assert run(probe_twins(drive, work)) is None
+        assert len(between.sent) == sent
+        assert recognise_in(work) == ()
 
 
 @pytest.mark.parametrize("form", ["unreadable", "wrong EDC"])

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from imagerd.base.errors import AlreadyThere, BadInput
 from imagerd.base.progress import run
+from imagerd.devices.drive import DriveIdentity
 from imagerd.disc.source import SectorState
 from imagerd.recovery.budget import Budget
 from imagerd.recovery.engine import recover
@@ -24,11 +26,16 @@ from imagerd.recovery.mapfile import (
     render,
     write_mapfile,
 )
+from imagerd.recovery.picture.page import page
+from imagerd.recovery.reader import drive_record
 from imagerd.recovery.report import build_report, read_report, write_report
 from imagerd.recovery.sectormap import SectorMap
 from imagerd.recovery.workspace import Workspace
 from tests.judges import ask
 from tests.strategies_recovery import FastClock, ScriptedDrive, Spot, job_for, mixed_disc
+
+BEGUN_IN = DriveIdentity("ONE", "DRIVE", "1.0", "S1", "/dev/sr0")
+RESUMED_IN = DriveIdentity("ONE", "DRIVE", "1.0", "S2", "/dev/sr1")
 
 
 def _map() -> SectorMap:
@@ -130,6 +137,24 @@ def test_a_senseless_map_is_refused_in_a_sentence(tmp_path: Path, text: str, tol
     path.write_text(text)
     with pytest.raises(BadInput, match=told):
         read_mapfile(path)
+
+
+def test_each_run_names_the_drive_it_was_in(tmp_path: Path) -> None:
+    drive = ScriptedDrive(mixed_disc(), {30: Spot()}, identity=BEGUN_IN)
+    job = msgspec.structs.replace(job_for(drive.source), drive=drive_record(drive))
+    with Workspace.create(tmp_path / "job", job) as work:
+        run(recover(drive, work, Budget(attempts=1), clock=FastClock().clock()))
+    better = ScriptedDrive(mixed_disc(), identity=RESUMED_IN)
+    with Workspace.open(tmp_path / "job") as work:
+        assert run(recover(better, work, Budget(), clock=FastClock().clock())).complete
+        report = build_report(work)
+        html = page(report, work.map, work.layout)
+    assert report.drive.serial == "S1"
+    assert [begun.drive.serial for begun in report.runs] == ["S1", "S2"]
+    assert [begun.drive.address for begun in report.runs] == ["/dev/sr0", "/dev/sr1"]
+    first, second = (line for line in html.split("<h3>") if line.startswith("Run "))
+    assert "ONE DRIVE 1.0 (serial number S1)" in first
+    assert "ONE DRIVE 1.0 (serial number S2)" in second
 
 
 def test_the_report_tells_all_that_the_map_knows(tmp_path: Path) -> None:

@@ -98,6 +98,30 @@ def test_what_the_drive_gives_up_is_put_together_from_its_raw_readings(tmp_path:
         assert wrong(work, DISCS["data"]) == []
 
 
+DEAR = FaultPlan.parse(
+    'seed = 3\n[[surface]]\nwhat = "print"\nangle = 0.2\ninner = 25.1\nsize = 9\nstrength = 260'
+)
+
+
+def test_where_errors_cost_a_second_each_all_is_had_within_a_minute_uncorrected(
+    tmp_path: Path,
+) -> None:
+    with read(tmp_path, DISCS["data"], DEAR, "office") as work:
+        assert work.map.count(SectorState.PROVEN) == 1200
+        assert wrong(work, DISCS["data"]) == []
+
+
+WORN = FaultPlan.parse('seed = 5\n[[surface]]\nwhat = "weak"\nstrength = 40')
+
+
+def test_audio_that_never_comes_whole_is_put_together_by_what_c2_leaves(tmp_path: Path) -> None:
+    disc = memory_disc([audio(400)])
+    with read(tmp_path, disc, WORN, "workshop") as work:
+        assert work.map.count(SectorState.READ) > 370
+        assert len(work.map.repaired) > 100
+        assert wrong(work, disc) == []
+
+
 def test_a_good_disc_leaves_no_evidence(tmp_path: Path) -> None:
     with read(tmp_path, DISCS["data"], FaultPlan(), "workshop") as work:
         assert work.evidence.size < 0.01 * 1200 * 2352

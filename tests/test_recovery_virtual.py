@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,9 +27,8 @@ from imagerd.devices.virtual.faults import (
 )
 from imagerd.devices.virtual.profile import DriveProfile
 from imagerd.devices.virtual.target import VirtualDrive
-from imagerd.disc.layout import DiscType, Medium
+from imagerd.disc.layout import DiscType
 from imagerd.disc.source import SectorState
-from imagerd.disc.spiral import SPIRALS
 from imagerd.recovery.budget import Budget, End
 from imagerd.recovery.effort import Reader
 from imagerd.recovery.engine import RecoveryResult, recover
@@ -38,7 +36,7 @@ from imagerd.recovery.job import Job, LayoutRecord, ReadFeatures
 from imagerd.recovery.subq import refine
 from imagerd.recovery.workspace import Workspace
 from tests.sources import MemorySource, TrackPlan, audio, data, memory_blocks, memory_disc
-from tests.strategies_recovery import FastClock, original, seeks_the_shift
+from tests.strategies_recovery import FastClock, original, seeks_the_shift, worth_reading
 from tests.strategies_virtual import fault_plans
 
 GENEROUS = Budget(attempts=14, rounds_without_gain=8)
@@ -53,13 +51,6 @@ RIGHT = {name: original(disc) for name, disc in DISCS.items()}
 PROFILES = ("plain", "c2-294", "c2-296", "swapped", "no-c2")
 
 
-def _worth_reading(needed: npt.NDArray[np.bool_], lba: int) -> bool:
-    """Whether a read is for something that is needed, and never passes by a turn of else."""
-    turn = SPIRALS[Medium.CD].sectors_per_turn(lba)
-    gaps = np.diff(np.flatnonzero(needed), prepend=-1, append=len(needed))
-    return bool(needed.any()) and int(gaps.max()) <= turn + 1
-
-
 class Watched:
     """An optical drive of which every attempt is checked against the map: nothing good again.
 
@@ -69,6 +60,7 @@ class Watched:
     def __init__(self, drive: OpticalDrive) -> None:
         self.drive = drive
         self.work: Workspace | None = None
+        self.identity = drive.identity
         self.layout, self.max_sectors = drive.layout, drive.max_sectors
         self.set_speed, self.flush_cache = drive.set_speed, drive.flush_cache
         self.set_recovery = drive.set_recovery
@@ -85,7 +77,7 @@ class Watched:
         states = self.work.map.states(request.lba, request.count)
         most = SectorState.READ if self.confirms else SectorState.SUSPECT
         forgets = request.count == 1 and not request.c2  # to drive something out of the cache
-        allowed = forgets or seeks_the_shift(request) or _worth_reading(states <= most, request.lba)
+        allowed = forgets or seeks_the_shift(request) or worth_reading(states <= most, request.lba)
         assert allowed, f"{request} was read before"
         self.attempts += 1
         return self.drive.attempt(request)

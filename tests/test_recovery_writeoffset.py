@@ -12,9 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagerd.base.progress import run
+from imagerd.devices.virtual.faults import FaultPlan, SectorFault, What
 from imagerd.devices.virtual.profile import DriveProfile
 from imagerd.disc.layout import Layout, SectorFormat, TrackMode
 from imagerd.disc.source import Bytes2D, SectorState
+from imagerd.recovery.budget import Budget
+from imagerd.recovery.engine import recover
 from imagerd.recovery.job import Job, LayoutRecord
 from imagerd.recovery.journal import Attempt
 from imagerd.recovery.structure import write_offset
@@ -32,6 +35,7 @@ from imagerd.sectors.scramble import scramble
 from tests.drives import drive_with
 from tests.path_way import way
 from tests.sources import audio, data, lay_out, memory_disc
+from tests.strategies_recovery import FastClock
 
 PLEXTOR = DriveProfile.load("plextor")
 
@@ -112,6 +116,36 @@ def test_a_drive_that_gives_data_as_audio_tells_its_offset(tmp_path: Path, offse
         unknown = write_offset(work, work.layout, None)
         assert unknown is not None
         assert (unknown.samples, unknown.combined) == (None, offset)
+
+
+def test_what_damage_made_us_find_out_is_not_read_again(tmp_path: Path) -> None:
+    """The search for scrambled data and the probe tell each other, as long as the drive is one."""
+    disc = memory_disc([data(400)])
+    damaged = FaultPlan(sectors=(SectorFault(what=What.UNREADABLE, areas=(range(200, 220),)),))
+    profile = replace(PLEXTOR, read_offset=30, serial="S1")
+    drive, _, between = drive_with(disc, damaged, profile=profile)
+    with fresh(tmp_path, drive.layout) as work:
+        run(recover(drive, work, Budget(attempts=2), clock=FastClock().clock()))
+        noted = noted_sync(work)
+        assert noted is not None
+        assert (noted.combined, noted.drive.serial) == (30, "S1")
+        sent = between.count(0xBE)
+        assert run(probe_sync(drive, work)) is None
+        assert between.count(0xBE) == sent
+        asked = between.sent.copy()
+        run(recover(drive, work, Budget(attempts=2), clock=FastClock().clock()))
+        again = [cdb for cdb in between.sent[len(asked) :] if cdb[0] == 0xBE and cdb[1] == 4]
+        assert again, "data are read as audio"
+        assert all(198 <= cdb[5] + 256 * cdb[4] < 222 for cdb in again), "and the shift is known"
+    other, _, _ = drive_with(disc, profile=replace(profile, read_offset=-12, serial="S2"))
+    with Workspace.open(tmp_path / "job") as work:
+        told = run(probe_sync(other, work))
+        assert told is not None
+        assert noted_sync(work) == told
+        assert (told.combined, told.drive.serial) == (-12, "S2"), "another drive, another offset"
+        known = write_offset(work, work.layout, 30)
+        assert known is not None
+        assert (known.samples, known.read_offset) == (None, None), "S1 was in the last run"
 
 
 @pytest.mark.parametrize("manner", ["refuse", "plain"])

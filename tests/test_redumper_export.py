@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from imagerd.base.errors import AlreadyThere, BadInput
 from imagerd.base.progress import run
+from imagerd.devices.virtual.toc import TocReplies
 from imagerd.disc.cdtext import PackType, Text, build
 from imagerd.disc.layout import DiscType, Layout, SectorFormat, TrackMode
 from imagerd.disc.source import Fault, FaultKind, Sectors, SectorState
 from imagerd.formats.written import MARKER
+from imagerd.recovery.job import TocRecord
 from imagerd.sectors.subgen import build_sub
 from imagerd.toolkit.redumper.export import ExportResult, export_redumper
 from imagerd.toolkit.redumper.placing import FILE_START, Scram
@@ -101,6 +103,28 @@ def test_split_gives_the_tracks_of_the_source(name: str, tmp_path: Path) -> None
     assert [track.data for track in done.tracks] == _tracks(disc)
     assert [track.number for track in done.tracks] == [t.number for t in disc.layout.tracks]
     assert not any(track.errors for track in done.tracks)
+
+
+def test_what_the_drive_said_of_the_disc_is_written_as_it_came(tmp_path: Path) -> None:
+    disc = memory_disc(DISCS["mixed"], seed=5)
+    kept = TocRecord(b"\0\x0atracks and", b"\0\x0bthe full toc", b"", b"\0\x07atip", b"\0\x02text")
+    result = _export(tmp_path, Told(disc), known=Provenance(replies=kept))
+    for suffix, reply in (("toc", kept.tracks), ("fulltoc", kept.full), ("atip", kept.atip),
+                          ("cdtext", kept.cd_text)):  # fmt: skip
+        assert (tmp_path / f"disc.{suffix}").read_bytes() == reply
+    assert not (tmp_path / "disc.pma").exists(), "the drive gave none"
+    assert not any("READ TOC" in note for note in result.notes)
+
+
+def test_a_toc_that_the_drive_did_not_give_is_made_and_said_to_be(tmp_path: Path) -> None:
+    disc = memory_disc(DISCS["mixed"], seed=5)
+    full = TocReplies(disc.layout).full(1)
+    assert full is not None
+    result = _export(tmp_path, Told(disc), known=Provenance(replies=TocRecord(full=full)))
+    assert any("format 0: .toc is made" in note for note in result.notes)
+    assert (tmp_path / "disc.fulltoc").read_bytes() == full
+    assert not (tmp_path / "disc.cdtext").exists()
+    assert [track.data for track in judge.split(tmp_path / "disc").tracks] == _tracks(disc)
 
 
 def test_data_lies_scrambled_at_its_place(tmp_path: Path) -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from imagerd.archive.speed import SpeedLimit
 from imagerd.archive.sweep import sweep
 from imagerd.archive.world import World
+from imagerd.disc.layout import Medium, TrackMode, single_track
+from imagerd.recovery.geometry import Geometry
 from imagerd.recovery.workspace import Workspace
 from tests.path_way import way
+from tests.sources import MemorySource
 from tests.strategies_recovery import ScriptedDrive, data_disc, job_for
 
 
@@ -34,8 +39,20 @@ def test_a_folder_in_which_nothing_was_begun_is_swept_away(tmp_path: Path) -> No
 def test_the_limit_of_a_drives_speed_holds_from_the_first_command_on() -> None:
     drive = ScriptedDrive(data_disc())
     limited = SpeedLimit(drive, 8)
-    assert drive.speeds == [1411]
+    assert drive.speeds == [1412]
     limited.set_speed(None)
     limited.set_speed(10_000)
     limited.set_speed(706)
-    assert drive.speeds == [1411, 1411, 1411, 706]
+    assert drive.speeds == [1412, 1412, 1412, 706]
+
+
+@pytest.mark.parametrize(
+    ("medium", "kb_s"), [(Medium.DVD, 5540), (Medium.BD, 17_982), (Medium.HDDVD, 18_272)]
+)
+def test_a_limit_is_the_speed_that_recovery_means_by_the_same_number(
+    medium: Medium, kb_s: int
+) -> None:
+    layout = single_track(10_000, TrackMode.BLOCKS, medium=medium)
+    drive = ScriptedDrive(MemorySource(layout, {}))
+    SpeedLimit(drive, 4).set_speed(Geometry(layout).kb_s(4))
+    assert drive.speeds == [kb_s, kb_s]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -24,11 +25,11 @@ from imagerd.devices.mmc_read import SubSelect
 from imagerd.disc.source import SectorState
 from imagerd.recovery.borders import PROFILE_LABEL
 from imagerd.recovery.budget import Budget
-from imagerd.recovery.engine import PassNote, Recovery, RecoveryResult
+from imagerd.recovery.engine import PassNote, Recovery, RecoveryResult, RunNote
 from imagerd.recovery.extras import read_extras
 from imagerd.recovery.fitting import fits
-from imagerd.recovery.job import DriveRecord, Job, LayoutRecord, ReadFeatures
-from imagerd.recovery.reader import Reader
+from imagerd.recovery.job import Job, LayoutRecord, ReadFeatures, TocRecord
+from imagerd.recovery.reader import Reader, drive_record
 from imagerd.recovery.sectormap import GOOD, NOT_GOOD
 from imagerd.recovery.workspace import Workspace
 
@@ -45,8 +46,9 @@ def open_workspace(claimed: Claimed, identity: DiscIdentity, drive: OpticalDrive
     job = Job(
         fingerprint=identity.fingerprint,
         layout=LayoutRecord.of(identity.layout),
-        drive=_record(drive),
+        drive=drive_record(drive),
         features=features,
+        toc=_toc_record(drive),
         software=__version__,
         created=datetime.now(UTC),
         labels={
@@ -100,19 +102,25 @@ def read_disc(
     try:
         result = yield from staged(recovery.run(), stage)
     finally:
+        who = drive.identity
+        world.catalog.models.add_c2(who.vendor, who.product, who.revision, recovery.c2_counts())
+        at_work = None if claimed.job.drive is None else claimed.job.drive.id
         for done in passes_of(work, known_notes):
-            world.catalog.jobs.record_pass(claimed.job.id, done)
+            world.catalog.jobs.record_pass(claimed.job.id, replace(done, drive_id=at_work))
     if not result.stopped:
         extras = read_extras(
-            reader, work, _record(drive), outside=settings.overread, sure=result.commands > 0
+            reader, work, drive_record(drive), outside=settings.overread, sure=result.commands > 0
         )
         yield from staged(extras, stage, control)
     return result
 
 
-def _record(drive: OpticalDrive) -> DriveRecord:
-    who = drive.identity
-    return DriveRecord(who.vendor, who.product, who.revision, who.serial, who.address)
+def _toc_record(drive: OpticalDrive) -> TocRecord:
+    """What the drive says of the disc that was identified; nothing if that is no CD, or gone."""
+    if not drive.layout.is_cd:
+        return TocRecord()
+    record = TocRecord(*(drive.toc_reply(form) for form in (0, 2, 3, 4, 5)))
+    return record if drive.holds_known else TocRecord()
 
 
 def _require_fit(reader: Reader, work: Workspace, claimed: Claimed) -> None:
@@ -156,15 +164,18 @@ class _Snapshots:
 def passes_of(work: Workspace, first_note: int = 0) -> Iterator[Pass]:
     """The passes noted in the journal from note `first_note` on, as the catalog keeps them."""
     begun: PassNote | None = None
+    software = ""
     for note in work.notes[first_note:]:
-        if note.kind == "pass":
+        if note.kind == "run":
+            software = msgspec.json.decode(note.body, type=RunNote).software
+        elif note.kind == "pass":
             begun = msgspec.json.decode(note.body, type=PassNote)
         elif note.kind == "end" and begun is not None:
-            yield _pass(begun, msgspec.json.decode(note.body, type=PassNote), work)
+            yield _pass(begun, msgspec.json.decode(note.body, type=PassNote), software)
             begun = None
 
 
-def _pass(begun: PassNote, ended: PassNote, work: Workspace) -> Pass:
+def _pass(begun: PassNote, ended: PassNote, software: str) -> Pass:
     good_before, good_after = (n.counts["read"] + n.counts["proven"] for n in (begun, ended))
     return Pass(
         name=begun.name,
@@ -173,5 +184,5 @@ def _pass(begun: PassNote, ended: PassNote, work: Workspace) -> Pass:
         asked=sum(begun.counts.values()) - good_before,
         good=good_after - good_before,
         bad=ended.counts["failed"] + ended.counts["suspect"],
-        software=work.job.software,
+        software=software,
     )

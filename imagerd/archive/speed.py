@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
+from imagerd.devices.drive import DriveIdentity
 from imagerd.devices.reading import ReadRequest, ReadResult
-from imagerd.disc.layout import Layout, Medium, SectorFormat
+from imagerd.disc.layout import Layout, SectorFormat
+from imagerd.recovery.geometry import Geometry
 from imagerd.recovery.reader import Reader
-
-_KB_S = {Medium.CD: 176.4, Medium.DVD: 1385.0, Medium.BD: 4495.0, Medium.HDDVD: 4495.0}  # 1x
 
 
 class SpeedLimit:
@@ -15,8 +15,13 @@ class SpeedLimit:
 
     def __init__(self, drive: Reader, times: int) -> None:
         self._drive = drive
-        self._most = round(_KB_S[drive.layout.medium] * times)
+        self._most = Geometry(drive.layout).kb_s(times)
         self.set_speed(None)
+
+    @property
+    def identity(self) -> DriveIdentity:
+        """The drive's."""
+        return self._drive.identity
 
     @property
     def layout(self) -> Layout:

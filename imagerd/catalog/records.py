@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from imagerd.base.digests import Digests
-from imagerd.devices.knowledge.c2 import C2Counts, C2Trust, judge
+from imagerd.devices.knowledge.c2 import C2Counts, C2Verdict, judge
 from imagerd.devices.knowledge.record import DriveKnowledge
 
 JsonObject: TypeAlias = Mapping[str, object]
@@ -80,7 +80,7 @@ class DriveModel:
     c2: C2Counts
 
     @property
-    def trust(self) -> C2Trust:
+    def trust(self) -> C2Verdict:
         """What its C2 pointers are worth, by what they said of data sectors so far."""
         return judge(self.c2)
 

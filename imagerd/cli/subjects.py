@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from imagerd.catalog.catalog import Catalog
     from imagerd.catalog.records import Job
     from imagerd.disc.source import SectorSource
+    from imagerd.recovery.job import TocRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Subject:
     somebody remembers what could not be read. `corrected`: the read offset that was taken out of
     the audio already; `read_offset`: that of the drive, where the audio is as the drive gave it.
     `made`: the day when it was imaged. `protections` by name, as far as they were recognised.
+    `replies`: the drive's to READ TOC, if they were kept.
     `remarks`: what could not be asked, and what was odd.
     """
 
@@ -55,6 +57,7 @@ class Subject:
     drive: DriveFacts | None = None
     made: str | None = None
     protections: Callable[[], tuple[str, ...]] = tuple
+    replies: Callable[[], TocRecord | None] = lambda: None
     remarks: tuple[str, ...] = ()
 
 
@@ -94,6 +97,7 @@ def _of_image(path: Path, accounts: Accounts) -> Iterator[Subject]:
             path,
             accounted=disc.account is not None,
             protections=lambda: _reported(path),
+            replies=lambda: _kept_replies(path, source),
             remarks=(*disc.remarks, *odd),
         )
         if disc.account is not None and disc.account.origin is Origin.CATALOG:
@@ -125,6 +129,18 @@ def _reported(image: Path) -> tuple[str, ...]:
     return tuple(found.name for found in report.protection)
 
 
+def _kept_replies(image: Path, source: SectorSource) -> TocRecord | None:
+    """What the report beside an image of the archive kept, if image and report are of one disc."""
+    from imagerd.disc.ids import toc_text
+    from imagerd.recovery.report import read_report
+
+    try:
+        disc = read_report(image.with_suffix(".json")).disc
+    except BadInput:  # none, or another program's
+        return None
+    return disc.replies if disc.toc == toc_text(source.layout) else None
+
+
 @contextmanager
 def _of_folder(folder: Path, read_offset: int | None = None) -> Iterator[Subject]:
     from imagerd.archive.naming import safe_part
@@ -147,6 +163,7 @@ def _of_folder(folder: Path, read_offset: int | None = None) -> Iterator[Subject
             drive=DriveFacts(drive.vendor, drive.product, drive.revision),
             made=work.job.created.date().isoformat(),
             protections=lambda: tuple(found.name for found in recognise_in(work)),
+            replies=lambda: work.job.toc or None,
             remarks=refined.findings,
         )
 

@@ -40,7 +40,7 @@ from imagerd.devices.mmc_modes import (
     SetStreaming,
 )
 from imagerd.devices.mmc_read import Read12
-from imagerd.devices.mmc_toc import ReadFullToc
+from imagerd.devices.mmc_toc import ReadTocReply
 from imagerd.devices.reading import ReadRequest, ReadResult, SectorReader
 from imagerd.devices.scsi import Transport
 from imagerd.devices.sense import ILLEGAL_REQUEST, DriveStatus, explain, needs_start, status_of
@@ -323,13 +323,12 @@ class OpticalDrive:
         """What was odd about the disc, as sentences."""
         return self.disc.warnings
 
-    def raw_toc(self) -> bytes:
-        """The full TOC as the drive sends it now (format 2, header included); b"" if it has none.
+    def toc_reply(self, form: int) -> bytes:
+        """The reply to READ TOC/PMA/ATIP of a format as it comes now, header included.
 
-        Of the identified disc it is kept in `disc.raw_toc`.
+        b"" if the drive gives none; then the disc has none, or the drive does not tell it.
         """
-        full = self.link.try_ask(ReadFullToc())
-        return b"" if full is None else full.raw
+        return self.link.try_ask(ReadTocReply(form)) or b""
 
     def disc_information(self) -> DiscInformation | None:
         """READ DISC INFORMATION, None if the drive has none."""

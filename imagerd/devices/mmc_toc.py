@@ -145,6 +145,27 @@ class ReadFullToc:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadTocReply:
+    """READ TOC of any format, for its bytes alone: asked as redumper asks, to be kept beside them.
+
+    Formats 0 (tracks) and 5 (CD-Text) with addresses as LBA; 2 (full TOC), 3 (PMA) and 4 (ATIP)
+    as MSF. From the first track or session on.
+    """
+
+    form: int
+
+    def command(self) -> Command:
+        """Room for all that the format may hold."""
+        length = 4 + 8 * 256 * PACK if self.form == 5 else 4096
+        return _read_toc(self.form, length, msf=self.form in (2, 3, 4), track=self.form in (0, 2))
+
+    def parse(self, data: Data) -> bytes:
+        """The reply, header included; b"" if there is nothing behind that."""
+        raw = bytes(_body(data, "READ TOC"))
+        return raw if len(raw) > 4 else b""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadAtip:
     """READ TOC, format 4: what the pregroove of a CD-R or CD-RW says of the disc."""
 

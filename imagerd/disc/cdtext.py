@@ -80,11 +80,13 @@ class CdText:
         for pack in self._split():
             if pack[0] in _TEXT_TYPES:
                 streams.setdefault((pack[3] >> 4 & 7, pack[0]), []).append(pack)
-        charsets = self._charsets()
+        charsets, firsts = self._of_blocks(4), self._of_blocks(5)
         return tuple(
             text
             for (block, kind), packs in sorted(streams.items())
-            for text in _decode(block, PackType(kind), packs, charsets.get(block, 0))
+            for text in _decode(
+                block, PackType(kind), packs, charsets.get(block, 0), firsts.get(block, 0) or 1
+            )
         )
 
     def get(self, kind: PackType, track: int = 0, block: int = 0) -> str | None:
@@ -97,16 +99,18 @@ class CdText:
     def _split(self) -> list[bytes]:
         return [self.packs[at : at + PACK] for at in range(0, len(self.packs), PACK)]
 
-    def _charsets(self) -> dict[int, int]:
-        """Character code of each block, from the first of its three SIZE_INFO packs."""
+    def _of_blocks(self, at: int) -> dict[int, int]:
+        """Byte `at` of the first of each block's three SIZE_INFO packs: 4 is the character code,
+        5 the first track.
+        """
         return {
-            pack[3] >> 4 & 7: pack[4]
+            pack[3] >> 4 & 7: pack[at]
             for pack in self._split()
             if pack[0] == PackType.SIZE_INFO and pack[1] == 0
         }
 
 
-def _decode(block: int, kind: PackType, packs: list[bytes], charset: int) -> list[Text]:
+def _decode(block: int, kind: PackType, packs: list[bytes], charset: int, first: int) -> list[Text]:
     wide = bool(packs[0][3] & 0x80)
     encoding = "shift_jis" if charset == 0x80 or wide else "iso-8859-1"
     payload = b"".join(pack[4:16] for pack in packs)
@@ -122,7 +126,8 @@ def _decode(block: int, kind: PackType, packs: list[bytes], charset: int) -> lis
         value = previous if value == "\t" * step else value
         if value:
             texts.append(Text(block, kind, track, value))
-        previous, track, begin = value, track + 1, at + step
+        previous, begin = value, at + step
+        track = track + 1 if track else first  # the disc's own text comes before the first track's
         if not payload[begin:].strip(b"\0"):
             break
     return texts

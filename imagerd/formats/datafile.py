@@ -12,6 +12,8 @@ import numpy as np
 from imagerd.base.errors import BadInput
 from imagerd.disc.source import Bytes2D
 
+_SAMPLES = 2352  # bytes of a sector of audio
+
 
 class DataFile:
     """A regular file opened for reading; `begin` and `end` bound the payload (WAVE headers).
@@ -75,8 +77,12 @@ class DataFile:
             got += read
         if got < len(flat):
             data.reshape(-1)[got:] = 0
-        if self.swap:
+        if self.swap and size <= _SAMPLES:
             data = data.reshape(-1).view("<u2").byteswap().view(np.uint8).reshape(count, size)
+        elif self.swap:  # subchannel follows, which is bytes
+            data[:, :_SAMPLES] = (
+                data[:, :_SAMPLES].reshape(count, -1, 2)[:, :, ::-1].reshape(count, _SAMPLES)
+            )
         return data, -(-got // size) if self.pad else got // size
 
     def sectors_from(self, offset: int, size: int) -> int:

@@ -21,7 +21,10 @@ MOST_ROWS = 2048  # of one read: bounds the memory that a caller can ask for
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """`count` sectors from `lba`, at byte `offset` of `file`; without a file they are virtual."""
+    """`count` sectors from `lba`, at byte `offset` of `file`; without a file they are virtual.
+
+    `skip` bytes after each sector are something else, which is not given.
+    """
 
     lba: int
     count: int
@@ -29,6 +32,12 @@ class Extent:
     stored: SectorFormat
     file: DataFile | None = None
     offset: int = 0
+    skip: int = 0
+
+    @property
+    def row_size(self) -> int:
+        """Bytes from one sector to the next."""
+        return self.stored.size + self.skip
 
     @property
     def end(self) -> int:
@@ -40,8 +49,8 @@ class Extent:
         return (
             self.file is not None
             and self.file is other.file
-            and (self.end, self.stored) == (other.lba, other.stored)
-            and self.offset + self.count * self.stored.size == other.offset
+            and (self.end, self.stored, self.skip) == (other.lba, other.stored, other.skip)
+            and self.offset + self.count * self.row_size == other.offset
         )
 
 
@@ -80,7 +89,7 @@ class ExtentImage:
         self.sheet = sheet
         self._extents = merged(extents)
         self._starts = [extent.lba for extent in self._extents]
-        self._data = {id(e.file): e.file for e in self._extents if e.file is not None}
+        self._data = {id(e.file): e.file for e in extents if e.file is not None}
 
     def read(self, lba: int, count: int) -> Sectors:
         """Up to `count` sectors from `lba`, never across a change of file or stored format."""
@@ -101,7 +110,7 @@ class ExtentImage:
         extent = self._extent(lba)
         if extent is None or extent.file is None or not extent.file.plain:
             return None
-        offset = extent.offset + (lba - extent.lba) * extent.stored.size
+        offset = extent.offset + (lba - extent.lba) * extent.row_size
         if offset + extent.stored.size > extent.file.end:
             return None
         return Place(extent.file.path, offset, extent.stored)
@@ -130,8 +139,10 @@ class ExtentImage:
 
 
 def _read_file(extent: Extent, file: DataFile, lba: int, count: int) -> Sectors:
-    size = extent.stored.size
+    size = extent.row_size
     data, there = file.rows(extent.offset + (lba - extent.lba) * size, count, size)
+    if extent.skip:
+        data = np.ascontiguousarray(data[:, : extent.stored.size])
     sectors = Sectors.good(lba, data, extent.stored)
     if there == count:
         return sectors

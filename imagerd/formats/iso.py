@@ -12,7 +12,7 @@ from imagerd.formats.extents import Extent, ExtentImage
 from imagerd.formats.image import Warning_
 
 _BLOCK = SectorFormat.USER
-_LARGEST_DVD = 4_173_824  # blocks of a DVD+R DL
+LARGEST_DVD = 4_173_824  # blocks of a DVD+R DL
 
 
 def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
@@ -39,7 +39,7 @@ def block_layout(blocks: int) -> Layout:
     """The layout of `blocks` blocks: a mode 1 CD as far as one reaches, then DVD, then BD."""
     if blocks <= LBA_MAX + 1:
         return single_track(blocks, TrackMode.MODE1, stored=_BLOCK)
-    medium = Medium.DVD if blocks <= _LARGEST_DVD else Medium.BD
+    medium = Medium.DVD if blocks <= LARGEST_DVD else Medium.BD
     return single_track(blocks, TrackMode.BLOCKS, medium=medium, stored=_BLOCK)
 
 

@@ -27,7 +27,16 @@ class Container(StrEnum):
     """All containers; a closed list."""
 
     CUE = "cue"
+    TOC = "toc"
+    CCD = "ccd"
+    NRG = "nrg"
+    MDS = "mds"
+    GDI = "gdi"
+    CDI = "cdi"
+    B6T = "b6t"
+    C2D = "c2d"
     ISO = "iso"
+    CHD = "chd"
     BIN = "bin"
 
 
@@ -47,6 +56,9 @@ class Row:
     holds: frozenset[Feature] | None = None
 
 
+_CD_WITH_SUB = WHOLE_CD - {Feature.GD_AREAS} | {Feature.SUBCHANNEL}
+_IN_SUBCHANNEL = {Feature.INDEXES, Feature.ISRC, Feature.MCN}
+
 ROWS = {
     Container.CUE: Row(
         "imagerd.formats.cue.opening",
@@ -55,6 +67,51 @@ ROWS = {
         "imagerd.formats.cue.writing",
         WHOLE_CD,
     ),
+    Container.CHD: Row(
+        "imagerd.formats.chd.opening",
+        (".chd",),
+        signs.is_chd,
+        "imagerd.formats.chd.writing",
+        WHOLE_CD | {Feature.SUBCHANNEL, Feature.BLOCKS, Feature.LAYERS},
+    ),
+    Container.TOC: Row(
+        "imagerd.formats.cdrdao.opening",
+        (".toc",),
+        signs.is_cdrdao_toc,
+        "imagerd.formats.cdrdao.writing",
+        _CD_WITH_SUB - {Feature.SESSIONS},
+    ),
+    Container.CCD: Row(
+        "imagerd.formats.ccd.opening",
+        (".ccd",),
+        signs.is_ccd,
+        "imagerd.formats.ccd.writing",
+        _CD_WITH_SUB,
+    ),
+    Container.NRG: Row(
+        "imagerd.formats.nrg.opening",
+        (".nrg",),
+        signs.is_nrg,
+        "imagerd.formats.nrg.writing",
+        _CD_WITH_SUB,
+    ),
+    Container.MDS: Row(
+        "imagerd.formats.mds.opening",
+        (".mds",),
+        signs.is_mds,
+        "imagerd.formats.mds.writing",
+        _CD_WITH_SUB - _IN_SUBCHANNEL - {Feature.CD_TEXT} | {Feature.BLOCKS},
+    ),
+    Container.GDI: Row(
+        "imagerd.formats.gdi.opening",
+        (".gdi",),
+        signs.is_gdi,
+        "imagerd.formats.gdi.writing",
+        frozenset({Feature.AUDIO, Feature.TRACKS, Feature.GD_AREAS, Feature.SUBHEADERS}),
+    ),
+    Container.CDI: Row("imagerd.formats.cdi.opening", (".cdi",), signs.is_cdi),
+    Container.B6T: Row("imagerd.formats.b6t.opening", (".b6t", ".b5t"), signs.is_b6t),
+    Container.C2D: Row("imagerd.formats.c2d", (".c2d",), signs.is_c2d),
     Container.BIN: Row("imagerd.formats.bare", (".bin", ".img"), signs.is_raw),
     Container.ISO: Row(
         "imagerd.formats.iso",
@@ -79,8 +136,6 @@ def identify(path: Path) -> Container:
         for container, row in ROWS.items():
             if row.sign(file):
                 return container
-        if signs.is_cdrdao_toc(file):
-            raise BadInput(f"{path} is a cdrdao TOC, which is not read yet; convert it by toc2cue.")
     finally:
         file.close()
     for container, row in ROWS.items():

@@ -11,7 +11,10 @@ from imagerd.sectors.geometry import SYNC
 _SHEET = re.compile(
     rb'(?im)^[ \t"\xef\xbb\xbf]*(?:FILE[ \t]+\S|TRACK[ \t]+\d+[ \t]+\w|INDEX[ \t]+\d+[ \t]+\d+:)'
 )
-_CDRDAO = re.compile(rb"(?m)^\s*(?:CD_DA|CD_ROM|CD_ROM_XA|CD_I)\s*$")
+_CDRDAO = re.compile(rb"(?m)^\s*(?:CD_DA|CD_ROM|CD_ROM_XA|CD_I)\s*(?://|$)")
+_CDRDAO_TRACK = re.compile(rb"(?m)^[ \t]*TRACK[ \t]+(?:AUDIO|MODE[012]\w*)\b")
+_CUE_INDEX = re.compile(rb"(?im)^[ \t]*INDEX[ \t]+\d+[ \t]+\d+:")
+_GDI = re.compile(rb"\s*\d{1,2}\s*\n\s*\d{1,2}[ \t]+\d{1,6}[ \t]+\d{1,2}[ \t]+\d{4}[ \t]+\S")
 _VOLUME = 16 * 2048
 
 
@@ -26,12 +29,62 @@ def is_sheet(file: DataFile) -> bool:
 def is_cdrdao_toc(file: DataFile) -> bool:
     """Whether it is a cdrdao TOC, which some call .cue."""
     head = file.peek(0, 4096)
-    return b"\0" not in head and _CDRDAO.search(head) is not None
+    if b"\0" in head:
+        return False
+    if _CDRDAO.search(head):
+        return True
+    return _CDRDAO_TRACK.search(head) is not None and not _CUE_INDEX.search(head)
+
+
+def is_ccd(file: DataFile) -> bool:
+    """Whether it is the text of a CloneCD image."""
+    head = file.peek(0, 4096).lower()
+    return b"[clonecd]" in head and b"\0" not in head
+
+
+def is_nrg(file: DataFile) -> bool:
+    """Whether it ends as a Nero image does, with a place within itself."""
+    tail = file.peek(max(0, file.size - 12), 12)
+    new = tail[:4] == b"NER5" and int.from_bytes(tail[4:], "big") < file.size
+    return new or (tail[-8:-4] == b"NERO" and int.from_bytes(tail[-4:], "big") < file.size)
+
+
+def is_mds(file: DataFile) -> bool:
+    """Whether it is the description of an Alcohol 120% image."""
+    return file.peek(0, 16) == b"MEDIA DESCRIPTOR"
+
+
+def is_gdi(file: DataFile) -> bool:
+    """Whether it is the text of a GD-ROM image."""
+    return _GDI.match(file.peek(0, 256)) is not None
+
+
+def is_cdi(file: DataFile) -> bool:
+    """Whether it ends as a DiscJuggler image does: the version, and where its description is."""
+    tail = file.peek(max(0, file.size - 8), 8)
+    versions = (b"\4\0\0\x80", b"\5\0\0\x80", b"\6\0\0\x80")
+    return tail[:4] in versions and int.from_bytes(tail[4:], "little") < file.size
+
+
+def is_b6t(file: DataFile) -> bool:
+    """Whether it is the description of a BlindWrite 5 or 6 image."""
+    return file.peek(0, 16) == b"BWT5 STREAM SIGN"
+
+
+def is_c2d(file: DataFile) -> bool:
+    """Whether it is an image of WinOnCD."""
+    head = file.peek(0, 32)
+    return head.startswith((b"Adaptec CeQuadrat VirtualCD File", b"Roxio Image File Format 3.0"))
 
 
 def is_raw(file: DataFile) -> bool:
     """Whether it begins with raw data sectors."""
     return file.peek(0, 12) == SYNC
+
+
+def is_chd(file: DataFile) -> bool:
+    """Whether it begins as a CHD of any version."""
+    return file.peek(0, 8) == b"MComprHD"
 
 
 def is_iso(file: DataFile) -> bool:

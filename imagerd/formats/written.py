@@ -24,7 +24,7 @@ class WriteOptions:
     2 sector's 2324 bytes. `raw`: a sheet always gets raw sectors, made anew where the source has
     2048 bytes; else a source of a single track of these keeps them as they are. `sheet`: the
     cue sheet that the source came with, to be kept as far as it stays true; that of the source
-    itself if None.
+    itself if None. `quick`: where the container compresses, rather soon than small.
     """
 
     overwrite: bool = False
@@ -39,6 +39,7 @@ class WriteOptions:
     cut_form2: bool = False
     raw: bool = True
     sheet: bytes | None = None
+    quick: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,10 @@ def _backed(group: Sequence[Witness]) -> bool:
 
 
 def _by_bytes(alone: Sequence[Witness]) -> Conclusion | None:
-    """Each byte as two readings have it that do not flag it, three if any reading does."""
+    """Each byte as two readings have it that do not flag it, three if any reading does.
+
+    C2 misses a byte in a thousand or so: one reading may have it otherwise, against three.
+    """
     if len(alone) < _AGREE or any(witness.flagged is None for witness in alone):
         return None
     rows = np.stack([witness.data for witness in alone])
@@ -170,7 +173,8 @@ def _by_bytes(alone: Sequence[Witness]) -> Conclusion | None:
         [((rows == row) & clear).sum(axis=0) * own for row, own in zip(rows, clear, strict=True)]
     )
     most = same.max(axis=0)
-    settled = (most >= needed) & (most == votes) & (votes * _HALF >= len(alone))
+    needed = np.maximum(needed, np.where(votes > most, _DESPITE_C2, 0))
+    settled = (most >= needed) & (votes - most <= 1) & (votes * _HALF >= len(alone))
     if not settled.all():
         return None
     data = np.take_along_axis(rows, same.argmax(axis=0)[np.newaxis], axis=0)[0]

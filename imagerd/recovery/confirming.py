@@ -15,17 +15,22 @@ from imagerd.disc.source import SectorState
 from imagerd.recovery.effort import Effort
 from imagerd.recovery.evidence import Why
 from imagerd.recovery.journal import Doubt
+from imagerd.recovery.passes import Pass
 from imagerd.recovery.sectormap import NOT_GOOD, RangeSet
 
 _NEAR = 300  # sectors around damage: some thirty turns at the inner edge
 _READ = (SectorState.READ,)
 
 
-class Confirm:
+class Confirm(Pass):
     """Reads audio near damage again; all of it, if the drive turns out to be blind."""
 
     name = "confirming"
     on_damage = False
+
+    def needed(self, effort: Effort) -> bool:
+        """Also where nothing is bad: of a blind drive all audio is read twice."""
+        return effort.unfinished or unconfirmed(effort)
 
     def run(self, effort: Effort) -> Task[None]:
         """What is alike is confirmed; what differs becomes SUSPECT, with evidence of both.

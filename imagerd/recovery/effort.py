@@ -18,6 +18,9 @@ from imagerd.disc.layout import TrackMode
 from imagerd.disc.source import Fault, FaultKind
 from imagerd.recovery.budget import Budget, Clock, End, Halt
 from imagerd.recovery.keeping import How, Keeper
+from imagerd.recovery.protection.facts import Channel
+from imagerd.recovery.protection.recognise import recognise_in
+from imagerd.recovery.purpose import bad_on_purpose
 from imagerd.recovery.reader import PLAINLY, Approach, Outcome, Reader
 from imagerd.recovery.scrambled import attempt_scrambled
 from imagerd.recovery.sectormap import BAD, GOOD, NOT_GOOD, RangeSet
@@ -65,6 +68,7 @@ class Effort:
         self.commands = 0
         self.current = workspace.map.start
         self.in_vain = RangeSet()  # sectors that are bad on purpose
+        self.protected = False  # a protection shows that has made some so
         self.read_again = RangeSet()  # audio of which a second reading was tried
         self.gave_up = End.ATTEMPTS  # why the passes left what is bad
         self._wanted = Wanted(workspace.job.features.c2, workspace.job.features.sub)
@@ -148,6 +152,17 @@ class Effort:
             sum(part.cost for part in parts),
             outcome.cached,
         )
+
+    def recognise(self) -> None:
+        """Find out what is bad on purpose, by all that is known of the disc by now."""
+        findings = recognise_in(self.workspace)
+        self.in_vain = bad_on_purpose(self.workspace, findings)
+        self.protected = any(found.channel is Channel.SECTORS for found in findings)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether any sector is not good."""
+        return self.map.count(*NOT_GOOD) > 0
 
     def bad(self) -> int:
         """Sectors that are bad, and not on purpose."""

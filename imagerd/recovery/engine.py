@@ -17,17 +17,15 @@ import msgspec
 from imagerd import __version__
 from imagerd.base.errors import ImagerdError
 from imagerd.base.progress import Progress, Task
+from imagerd.devices.knowledge.c2 import C2Counts
 from imagerd.disc.source import SectorState
 from imagerd.recovery.budget import Budget, Clock, End, Halt
-from imagerd.recovery.confirming import Confirm, doubt_unconfirmed, unconfirmed
+from imagerd.recovery.confirming import Confirm, doubt_unconfirmed
 from imagerd.recovery.effort import Effort
 from imagerd.recovery.job import DriveRecord
 from imagerd.recovery.journal import Note
 from imagerd.recovery.passes import Delimit, FirstPass, Pass, Scrape, Sweep, Trim
-from imagerd.recovery.protection.facts import Channel
-from imagerd.recovery.protection.recognise import recognise_in
-from imagerd.recovery.purpose import bad_on_purpose
-from imagerd.recovery.reader import Reader
+from imagerd.recovery.reader import Reader, drive_record
 from imagerd.recovery.repair import Repair
 from imagerd.recovery.rounds import Retry
 from imagerd.recovery.sectormap import NOT_GOOD
@@ -50,7 +48,7 @@ SYSTEM_CLOCK = Clock()
 
 
 class RunNote(msgspec.Struct, frozen=True):
-    """Journal note "run": a process began to work on the job."""
+    """Journal note "run": a process began to work on the job, in `drive`."""
 
     time: float
     software: str
@@ -137,13 +135,18 @@ class Recovery:
             effort.seconds_left(),
         )
 
+    def c2_counts(self) -> C2Counts:
+        """What the drive's C2 pointers said of data sectors of which it is known by now."""
+        return self._effort.judge.c2.counts(self._effort.map)
+
     def run(self) -> Task[RecoveryResult]:
         """Work through the schedule. Ends with a checkpoint, whatever happens.
 
         Raises `WrongDisc`, `NoMedium`, `DriveLost`, or `NotAvailable` when the workspace cannot be
         written; the job can be resumed after each.
         """
-        self._note("run", RunNote(self._clock.unix(), __version__, self._workspace.job.drive))
+        drive = drive_record(self._effort.reader)
+        self._note("run", RunNote(self._clock.unix(), __version__, drive))
         try:
             end = yield from self._passes()
         except (ImagerdError, GeneratorExit):
@@ -168,20 +171,15 @@ class Recovery:
         doubt_unconfirmed(self._effort)
 
     def _passes(self) -> Generator[Progress, None, End]:
-        effort = self._effort
+        effort, over = self._effort, None
         for number, step in enumerate(self._schedule, 1):
-            if not effort.map.count(*NOT_GOOD) and not (
-                isinstance(step, Confirm) and unconfirmed(effort)
-            ):
+            if over is not None and step.on_damage:
+                continue
+            if step.spares and effort.unfinished:
+                effort.recognise()
+            if not step.needed(effort):
                 continue
             effort.on_damage = step.on_damage
-            if isinstance(step, Stream | Retry | Repair):
-                findings = recognise_in(self._workspace)
-                effort.in_vain = bad_on_purpose(self._workspace, findings)
-                if isinstance(step, Stream) and any(
-                    found.channel is Channel.SECTORS for found in findings
-                ):
-                    continue  # what is bad on purpose shows only when all was tried plainly
             self._begin_pass(number, step)
             try:
                 for progress in step.run(effort):
@@ -189,12 +187,15 @@ class Recovery:
                     yield Progress(progress.done, progress.total, progress.unit, self._what)
             except Halt as halt:
                 self._end_pass(step, halt.end.value)
-                return halt.end
+                if halt.end is not End.TIME:
+                    return halt.end
+                over = halt.end  # for damage; what was read is confirmed all the same
+                continue
             self._end_pass(step, "")
             effort.checkpoint()
-        if not effort.map.count(*NOT_GOOD):
+        if not effort.unfinished:
             return End.COMPLETE
-        return effort.gave_up
+        return over or effort.gave_up
 
     def _begin_pass(self, number: int, step: Pass) -> None:
         self._what = f"pass {number}: {step.name}"

@@ -35,6 +35,22 @@ class DriveRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     address: str = ""
 
 
+class TocRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The drive's replies to READ TOC/PMA/ATIP as they came, headers included; b"": it gave none.
+
+    In the order of the formats 0 (LBA), 2, 3, 4 (MSF) and 5 (MMC-6, 6.25).
+    """
+
+    tracks: bytes = b""
+    full: bytes = b""
+    pma: bytes = b""
+    atip: bytes = b""
+    cd_text: bytes = b""
+
+    def __bool__(self) -> bool:
+        return bool(self.tracks or self.full)
+
+
 class ReadFeatures(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the drive gives beside the bytes of a sector."""
 
@@ -132,7 +148,7 @@ class Job(msgspec.Struct, frozen=True):
 
     `fingerprint` is any text that is equal for the same disc and differs for others. Sectors that
     stay unread are filled with the byte `fill`, those of audio tracks with `fill_audio`. `labels`
-    are the caller's own.
+    are the caller's own. `toc`: of a CD, what the drive said of it when the job was begun.
     """
 
     fingerprint: str
@@ -144,6 +160,7 @@ class Job(msgspec.Struct, frozen=True):
     software: str = ""
     created: datetime = datetime.fromtimestamp(0, UTC)
     labels: dict[str, str] = {}
+    toc: TocRecord = TocRecord()
     format: int = FORMAT
 
 

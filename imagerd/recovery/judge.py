@@ -18,6 +18,7 @@ import numpy.typing as npt
 from imagerd.disc.layout import DiscType, Layout, TrackMode
 from imagerd.disc.msf import PREGAP
 from imagerd.disc.source import Bytes2D, Sectors, SectorState, States
+from imagerd.recovery.c2tally import C2Tally
 from imagerd.recovery.evidence import Why
 from imagerd.recovery.scrambled import descrambled
 from imagerd.sectors.edc import mode1_edc_ok
@@ -86,13 +87,17 @@ _BEGIN = attrgetter("begin")
 
 
 class Judge:
-    """Judges blocks of one disc read by one drive; learns how far the drive's Q is shifted."""
+    """Judges blocks of one disc read by one drive.
+
+    Learns on the way how far the drive's Q is shifted, and what its C2 says of data (`c2`).
+    """
 
     def __init__(self, layout: Layout) -> None:
         self._is_cd = layout.is_cd
         self._zones = zones(layout)
         self._xa: set[int] = set()  # zones in which sectors with a form were proven
         self._lag = _Lag()
+        self.c2 = C2Tally(layout)
 
     def zone_at(self, lba: int) -> Zone:
         """The zone of `lba`; raises `ValueError` between sessions."""
@@ -112,6 +117,8 @@ class Judge:
         if as_audio and zone.data:
             verdict = Verdict(descrambled(block), states, why)
         self._judge_raw(verdict, block, zone)
+        if not as_audio:
+            self.c2.add(block.lba, states == SectorState.PROVEN, why == Why.EDC, block.c2)
         if as_audio and zone.data:
             why[states != SectorState.PROVEN] = Why.EDC  # asked for what it is not, it must prove
         states[why != Why.NONE] = SectorState.SUSPECT

@@ -8,8 +8,9 @@ only what is left for it to do. A list of passes is a schedule; another list is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from imagerd.base.progress import Task
 from imagerd.disc.source import SectorState
@@ -20,12 +21,18 @@ _UNREAD = (SectorState.UNREAD,)
 _FAILED = (SectorState.FAILED,)
 _SLOW = 8.0  # times the usual time of a command: the drive is in trouble though it succeeds
 _SLOW_AT_LEAST = 2.0  # seconds
+_PATIENCE = 5.0  # seconds that may always be lost
 _MOST_SKIPPED = 100  # at most a hundredth of the disc is skipped at once
 _BRIEFLY = Approach(brief=True)  # the drive need not try hard where much else is still to read
 
 
 class Pass(Protocol):
-    """One way of going over the disc."""
+    """One way of going over the disc.
+
+    `spares`: it leaves alone what is bad on purpose, so that must be known before it begins.
+    """
+
+    spares: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -37,16 +44,23 @@ class Pass(Protocol):
         """Whether all its time counts as spent on damage."""
         ...
 
+    def needed(self, effort: Effort) -> bool:
+        """Whether there is anything for it to do: mostly as long as a sector is not good."""
+        return effort.unfinished
+
     def run(self, effort: Effort) -> Task[None]:
         """Read what this pass is for. Ends by itself, or by the exceptions of `Effort.read`."""
         ...
 
 
-class FirstPass:
+class FirstPass(Pass):
     """Forward at full speed in the largest commands; where it fails or crawls, skip ahead.
 
     The skip is one turn of the disc at first and doubles with each trouble in a row: a scratch
-    across the turns is left soon, and a ruined zone costs a few commands.
+    across the turns is left soon, and a ruined zone costs a few commands. Many drives take a second
+    and more to admit an error, or to get by one. Once that has cost as long as all that is left to
+    read, data are read uncorrected from there on, if the drive can: nothing fails then, and parity
+    is ours to use.
     """
 
     name = "reading"
@@ -54,14 +68,21 @@ class FirstPass:
 
     def run(self, effort: Effort) -> Task[None]:
         """Leaves skipped sectors UNREAD, and those of failed commands FAILED."""
-        at, turns, usual = effort.map.start, 1, 0.0
+        at, turns, usual, pace, asked = effort.map.start, 1, 0.0, _Pace(), False
         while (run := effort.map.find(_UNREAD, at, effort.map.end)) is not None:
             at = run.start
             while at < run.stop:
-                count = _command(effort, at, run.stop)
-                outcome = effort.read(at, count, _BRIEFLY)
+                raw = effort.drive.raw if effort.is_data(at) else None
+                count = max(_command(effort, at, run.stop) - (raw is not None), 1)
+                outcome = effort.read(at, count, raw or _BRIEFLY)
                 yield effort.progress(self.name)
                 at += count
+                pace.add(outcome, count)
+                if not asked and pace.lost > pace.of(effort.map.count(*_UNREAD)):
+                    asked = True
+                    effort.recognise()
+                    if not effort.protected:  # else what is bad on purpose must show, plainly
+                        effort.drive.ways_to_raw()
                 if outcome.failed or _crawls(outcome, usual):
                     at += _skip(effort, at, turns)
                     turns *= 2
@@ -70,7 +91,26 @@ class FirstPass:
                     usual = usual * 0.95 + outcome.seconds * 0.05 if usual else outcome.seconds
 
 
-class Delimit:
+class _Pace:
+    """How fast the drive can be, and the seconds that it `lost` by being slower."""
+
+    def __init__(self) -> None:
+        self.lost = 0.0
+        self._best = math.inf  # seconds a sector
+
+    def add(self, outcome: Outcome, count: int) -> None:
+        """Count one command for `count` sectors."""
+        if not outcome.failed:
+            self._best = min(self._best, outcome.seconds / count)
+        if self._best < math.inf:
+            self.lost += max(outcome.cost - self._best * count, 0.0)
+
+    def of(self, count: int) -> float:
+        """Seconds for `count` sectors at its best, with a little patience."""
+        return self._best * count + _PATIENCE
+
+
+class Delimit(Pass):
     """Backward into what was skipped, up to the first trouble: damage gets its far edge."""
 
     name = "delimiting"
@@ -79,6 +119,8 @@ class Delimit:
     def run(self, effort: Effort) -> Task[None]:
         """Reads each UNREAD stretch from its end until a command fails."""
         for stretch in reversed(list(effort.map.ranges(_UNREAD))):
+            if effort.drive.raw is not None and effort.is_data(stretch.start):
+                continue  # errors are dear: it is read uncorrected
             end = stretch.stop
             while end > stretch.start:
                 begin = max(end - effort.batch, effort.zone_begin(end - 1), stretch.start)
@@ -89,7 +131,7 @@ class Delimit:
                     break
 
 
-class Sweep:
+class Sweep(Pass):
     """All that is still UNREAD, in large commands, skipping nothing."""
 
     name = "sweeping"
@@ -107,7 +149,7 @@ class Sweep:
                 at += count
 
 
-class Trim:
+class Trim(Pass):
     """From both edges of each failed stretch, up to a bad one: sector by sector, of DVD and BD by
     what is corrected together, as none of that can be read if one cannot.
     """
@@ -136,7 +178,7 @@ class Trim:
                     break
 
 
-class Scrape:
+class Scrape(Pass):
     """Every sector of failed commands, one by one; of DVD and BD every ECC block."""
 
     name = "scraping"

@@ -9,9 +9,11 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from imagerd.devices.drive import DriveIdentity
 from imagerd.devices.reading import ReadRequest, ReadResult
 from imagerd.disc.layout import Layout, SectorFormat
 from imagerd.disc.source import Fault
+from imagerd.recovery.job import DriveRecord
 
 Row: TypeAlias = npt.NDArray[np.uint8]
 
@@ -21,6 +23,11 @@ class Reader(Protocol):
 
     `attempt` sends one command and never repeats it. Raises `DriveLost`; all else is a value.
     """
+
+    @property
+    def identity(self) -> DriveIdentity:
+        """Which drive it is."""
+        ...
 
     @property
     def layout(self) -> Layout:
@@ -51,6 +58,12 @@ class Reader(Protocol):
     def set_recovery(self, *, uncorrected: bool = False, retries: int | None = None) -> bool:
         """Have sectors uncorrected (DCR), try less; without arguments as after power on."""
         ...
+
+
+def drive_record(reader: Reader) -> DriveRecord:
+    """The drive at work, as job, journal and report name it."""
+    who = reader.identity
+    return DriveRecord(who.vendor, who.product, who.revision, who.serial, who.address)
 
 
 _SPEEDS = (0, 1, 2, 4, 8, 16, 24, 32)  # what the low bits of an approach's number stand for

@@ -6,8 +6,9 @@ the reading (LBA, time, drive's answer, way of reading, where the head came from
 bytes), and carries the bytes and their C2 pointers if they are unlike any kept before. Each record
 has its own CRC; what follows a torn one does not count. Nothing that is called good depends on it.
 
-A sector keeps five distinct readings, and three more if each is flagged less than all before; so
-the store stays below ten times what is bad.
+A sector keeps up to twelve distinct readings, and four more if each is flagged less than all
+before. All but the first are stored as what they have unlike it, which is little, and in all no
+more than nine sectors' bytes; so the store stays below ten times what is bad.
 """
 
 from __future__ import annotations
@@ -28,14 +29,24 @@ from imagerd.sectors.geometry import RAW
 
 MAGIC = b"IMGDEVID"
 VERSION = 1
-_ANY_KEPT, MOST_KEPT = 5, 8  # distinct readings of a sector
+_ANY_KEPT, MOST_KEPT = 12, 16  # distinct readings of a sector
+_MOST_BYTES = 9 * RAW  # of them
 _HEADER = struct.Struct("<8sHH")
 # size, LBA, time in µs, duration in µs, previous LBA, approach, flags, sense, hash of the bytes
 _RECORD = struct.Struct("<HiQIiBB3s8s")
 _CRC = struct.Struct("<I")
 _NO_SENSE = b"\xff\xff\xff"
 _C2_SIZE = 294
-_BYTES, _C2, _CLEAN, _ALONE = 1, 2, 4, 8
+_BYTES, _C2, _CLEAN, _ALONE, _UNLIKE = 1, 2, 4, 8, 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a reading's payload lies; `unlike`: it is XORed with the sector's first one."""
+
+    offset: int
+    size: int
+    unlike: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +81,7 @@ class EvidenceStore:
     def __init__(self, path: Path) -> None:
         """Open or begin the store at `path`. Raises `BadInput` for another file, `OSError`."""
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        self._kept: dict[int, dict[bytes, tuple[int, int]]] = {}  # by LBA and digest: offset, size
+        self._kept: dict[int, dict[bytes, _Place]] = {}  # by LBA and digest, in order
         self._told: dict[int, list[Observation]] = {}
         self._size = 0
         try:
@@ -96,25 +107,31 @@ class EvidenceStore:
 
     def add(self, seen: Observation, reading: Reading | None) -> bool:
         """Append an observation, and its bytes if they are new. Returns whether they were."""
-        kept = self._kept.setdefault(seen.lba, {})
-        new = reading is not None and seen.digest not in kept and self._worth(seen.lba, reading)
-        body = _payload(reading) if new and reading is not None else b""
+        body, unlike = b"", False
+        kept = self._kept.get(seen.lba, {})
+        if reading is not None and seen.digest not in kept:
+            first = self._first(seen.lba)
+            body, unlike = _payload(reading, first), first is not None
+            if kept and not self._worth(seen.lba, reading, len(body)):
+                body = b""
         record = _packed(
-            seen, body, has_c2=bool(body) and reading is not None and _flagged(reading)
+            seen,
+            body,
+            has_c2=bool(body) and reading is not None and _flagged(reading),
+            unlike=unlike and bool(body),
         )
         self._append(record)
-        self._note(seen, self._size - len(record), len(body))
-        return new
+        self._note(seen, self._size - len(record), len(body), unlike=unlike)
+        return bool(body)
 
-    def _worth(self, lba: int, reading: Reading) -> bool:
-        """Whether a new reading is worth its space."""
-        kept = self._kept[lba]
-        if len(kept) < _ANY_KEPT:
+    def _worth(self, lba: int, reading: Reading, size: int) -> bool:
+        """Whether a further reading, of `size` bytes as stored, is worth its space."""
+        places = self._kept[lba].values()
+        if len(places) >= MOST_KEPT or size + sum(one.size for one in places) > _MOST_BYTES:
+            return False
+        if len(places) < _ANY_KEPT:
             return True
-        flags = _count(reading)
-        return len(kept) < MOST_KEPT and flags < min(
-            _count(self._read(*place)) for place in kept.values()
-        )
+        return _count(reading) < min(_count(one) for one in self._all(lba).values())
 
     def observations(self, lba: int) -> tuple[Observation, ...]:
         """All that was seen of a sector, in the order of time."""
@@ -122,8 +139,7 @@ class EvidenceStore:
 
     def readings(self, lba: int) -> tuple[tuple[Observation, Reading], ...]:
         """Every observation of a sector whose bytes are kept, with them."""
-        kept = self._kept.get(lba, {})
-        loaded = {digest: self._read(*place) for digest, place in kept.items()}
+        loaded = self._all(lba)
         return tuple(
             (seen, _as_seen(seen, loaded[seen.digest]))
             for seen in self._told.get(lba, ())
@@ -143,16 +159,29 @@ class EvidenceStore:
             view, at = view[done:], at + done
         self._size = at
 
-    def _note(self, seen: Observation, at: int, payload: int) -> None:
+    def _note(self, seen: Observation, at: int, payload: int, *, unlike: bool) -> None:
         self._told.setdefault(seen.lba, []).append(seen)
         if payload:
             kept = self._kept.setdefault(seen.lba, {})
-            kept[seen.digest] = (at + _RECORD.size, payload)
+            kept[seen.digest] = _Place(at + _RECORD.size, payload, unlike)
 
-    def _read(self, offset: int, size: int) -> Reading:
-        raw = zlib.decompress(os.pread(self._fd, size, offset))
+    def _first(self, lba: int) -> Row | None:
+        """The bytes of the first reading that was kept of a sector."""
+        for place in self._kept.get(lba, {}).values():
+            return self._read(place, None).data
+        return None
+
+    def _all(self, lba: int) -> dict[bytes, Reading]:
+        first = self._first(lba)
+        kept = self._kept.get(lba, {})
+        return {digest: self._read(place, first) for digest, place in kept.items()}
+
+    def _read(self, place: _Place, first: Row | None) -> Reading:
+        raw = zlib.decompress(os.pread(self._fd, place.size, place.offset))
         length = min(len(raw), RAW)
         data = np.frombuffer(raw[:length], np.uint8)
+        if place.unlike and first is not None:
+            data = data ^ first
         c2 = np.frombuffer(raw[length:], np.uint8) if length < len(raw) else None
         return Reading(data, c2)
 
@@ -165,13 +194,13 @@ class EvidenceStore:
             raise BadInput(f"{path} is no evidence of imagerd's; move it away to go on.")
         whole = os.fstat(self._fd).st_size
         self._size = _HEADER.size
-        for seen, payload, size in self._records(whole):
-            self._note(seen, self._size, payload)
+        for seen, payload, size, unlike in self._records(whole):
+            self._note(seen, self._size, payload, unlike=unlike)
             self._size += size
         if self._size < whole:  # a torn tail: what a crash left
             os.ftruncate(self._fd, self._size)
 
-    def _records(self, whole: int) -> Iterator[tuple[Observation, int, int]]:
+    def _records(self, whole: int) -> Iterator[tuple[Observation, int, int, bool]]:
         at = _HEADER.size
         while at + _RECORD.size + _CRC.size <= whole:
             head = os.pread(self._fd, _RECORD.size, at)
@@ -182,7 +211,7 @@ class EvidenceStore:
                 return
             if zlib.crc32(head + rest[:payload]) != _CRC.unpack(rest[payload:])[0]:
                 return
-            yield _seen(head), payload, size
+            yield _seen(head), payload, size, bool(_RECORD.unpack(head)[6] & _UNLIKE)
             at += size
 
 
@@ -199,18 +228,18 @@ def _flagged(reading: Reading) -> bool:
     return reading.c2 is not None and bool(reading.c2.any())
 
 
-def _payload(reading: Reading) -> bytes:
-    """The bytes, then C2 where any bit is set; compressed, as C2 is mostly zeros."""
-    raw = reading.data.tobytes()
+def _payload(reading: Reading, first: Row | None) -> bytes:
+    """The bytes, XORed with those of `first`, then C2 where any bit is set; compressed."""
+    raw = (reading.data if first is None else reading.data ^ first).tobytes()
     if _flagged(reading):
         assert reading.c2 is not None
         raw += reading.c2.tobytes()
     return zlib.compress(raw, 1)
 
 
-def _packed(seen: Observation, body: bytes, *, has_c2: bool) -> bytes:
+def _packed(seen: Observation, body: bytes, *, has_c2: bool, unlike: bool) -> bytes:
     flags = _BYTES * bool(seen.digest) | _C2 * has_c2
-    flags |= _CLEAN * seen.clean | _ALONE * seen.independent
+    flags |= _CLEAN * seen.clean | _ALONE * seen.independent | _UNLIKE * unlike
     head = _RECORD.pack(
         len(body),
         seen.lba,

@@ -9,17 +9,19 @@ from __future__ import annotations
 from imagerd.base.progress import Task
 from imagerd.disc.source import SectorState
 from imagerd.recovery.effort import Effort
+from imagerd.recovery.passes import Pass
 from imagerd.recovery.reader import Reading
 from imagerd.recovery.readings import Observation, digest_of
 
 _SUSPECT = (SectorState.SUSPECT,)
 
 
-class Repair:
+class Repair(Pass):
     """Reconsiders SUSPECT sectors; what we put together ourselves is told as repaired."""
 
     name = "repairing"
     on_damage = True
+    spares = True
 
     def run(self, effort: Effort) -> Task[None]:
         """Sectors that are bad on purpose stay as they are."""

@@ -21,10 +21,10 @@ from imagerd.formats.written import WrittenFile
 from imagerd.recovery.engine import PassNote, RunNote
 from imagerd.recovery.evidence import ErrorRange
 from imagerd.recovery.history import Gain, History, Timeline
-from imagerd.recovery.job import DriveRecord, LayoutRecord
+from imagerd.recovery.job import DriveRecord, LayoutRecord, TocRecord
 from imagerd.recovery.looking import Standing, history_of
 from imagerd.recovery.protection.facts import Finding
-from imagerd.recovery.sectormap import BAD, GOOD, SectorMap
+from imagerd.recovery.sectormap import BAD, GOOD, RangeSet, SectorMap
 from imagerd.recovery.structure import StructureReport
 
 FORMAT = 1
@@ -32,7 +32,9 @@ _MOST_PROVEN = 4096  # ranges: a disc of interleaved forms may have a hundred ti
 
 
 class DiscReport(msgspec.Struct, frozen=True):
-    """The disc. `layout` is whole; reports of an earlier imagerd have none."""
+    """The disc. `layout` is whole; reports of an earlier imagerd have none, nor `replies`: what the
+    drive said to READ TOC, byte by byte.
+    """
 
     fingerprint: str
     medium: str
@@ -40,6 +42,7 @@ class DiscReport(msgspec.Struct, frozen=True):
     sectors: int
     mcn: str | None = None
     layout: LayoutRecord | None = None
+    replies: TocRecord | None = None
 
 
 class PassReport(msgspec.Struct, frozen=True):
@@ -104,6 +107,15 @@ class FileDigests(msgspec.Struct, frozen=True):
         return cls(name, digests.size, digests.crc32, digests.md5, digests.sha1, digests.sha256)
 
 
+class AudioReport(msgspec.Struct, frozen=True):
+    """Good sectors of audio, which prove nothing: `twice` that came alike from two readings that no
+    cache can have answered, `once` that came without complaint from one. As the drive placed them.
+    """
+
+    twice: int
+    once: int
+
+
 class ProtectionReport(msgspec.Struct, frozen=True, omit_defaults=True):
     """A copy protection. `expected` are the sectors that are bad because they were made so, (LBA,
     count); `channel`: "sectors", or "q" where only their Q is. See docs/protection.md.
@@ -125,7 +137,8 @@ class Report(msgspec.Struct, frozen=True):
     docs/subchannel.md.
     `job` and `name` are what the archive calls
     job and disc. `proven`: where the sectors lie that prove themselves, (LBA, count); None if they
-    are too scattered to be listed. `gains`: what came in special ways of reading.
+    are too scattered to be listed. `gains`: what came in special ways of reading. `audio`: None
+    without any that is good, and in reports of an earlier imagerd.
     """
 
     format: int
@@ -150,6 +163,7 @@ class Report(msgspec.Struct, frozen=True):
     timeline: Timeline | None = None
     gains: list[Gain] = []
     files: list[FileDigests] = []
+    audio: AudioReport | None = None
 
 
 def build_report(
@@ -185,6 +199,7 @@ def build_report(
             layout.sectors,
             layout.mcn,
             LayoutRecord.of(layout),
+            work.job.toc or None,
         ),
         drive=work.job.drive,
         counts=counts,
@@ -203,12 +218,24 @@ def build_report(
         timeline=history.timeline(),
         gains=history.gains(),
         files=[FileDigests.of(file.path.name, file.digests) for file in files],
+        audio=_audio(work.map, layout),
     )
 
 
 def _proven(sectors: SectorMap) -> list[tuple[int, int]] | None:
     runs = list(islice(sectors.ranges((SectorState.PROVEN,)), _MOST_PROVEN + 1))
     return None if len(runs) > _MOST_PROVEN else [(run.start, len(run)) for run in runs]
+
+
+def _audio(sectors: SectorMap, layout: Layout) -> AudioReport | None:
+    good = RangeSet(
+        run
+        for track in layout.tracks
+        if not track.is_data
+        for run in sectors.ranges((SectorState.READ,), track.start, track.end)
+    )
+    once = len(good.without(sectors.confirmed))
+    return AudioReport(len(good) - once, once) if len(good) else None
 
 
 def _protection(found: Finding) -> ProtectionReport:

@@ -18,6 +18,7 @@ from imagerd.disc.source import FaultKind
 from imagerd.recovery.budget import End
 from imagerd.recovery.effort import Effort
 from imagerd.recovery.evidence import Why
+from imagerd.recovery.passes import Pass
 from imagerd.recovery.reader import Approach
 from imagerd.recovery.sectormap import BAD, GOOD
 from imagerd.recovery.stuck import is_stuck
@@ -54,11 +55,12 @@ class Yield:
         return (self.gained + 0.2) / (self.seconds + 0.5)
 
 
-class Retry:
+class Retry(Pass):
     """Works on the bad list until nothing is bad, or the budget's attempts or barren rounds end."""
 
     name = "retrying"
     on_damage = True
+    spares = True
 
     def run(self, effort: Effort) -> Task[None]:
         """Sectors that are bad on purpose are left alone."""

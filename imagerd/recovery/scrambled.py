@@ -17,7 +17,7 @@ from imagerd.devices.reading import ReadRequest, ReadResult
 from imagerd.disc.layout import SectorFormat
 from imagerd.disc.source import Bytes2D, Fault, Sectors
 from imagerd.recovery.reader import Reader
-from imagerd.recovery.writeoffset import agreed, sync_offsets
+from imagerd.recovery.writeoffset import SyncNote, agreed, sync_offsets
 from imagerd.sectors.geometry import RAW, SYNC_ROW, lba_msf
 from imagerd.sectors.offset import SAMPLE
 from imagerd.sectors.scramble import scramble
@@ -32,6 +32,11 @@ class Shift:
 
     bytes: int
 
+    @classmethod
+    def told(cls, by: SyncNote) -> Shift:
+        """What syncs have told."""
+        return cls(by.combined * SAMPLE)
+
     @property
     def before(self) -> int:
         """Sectors before the wanted one that are needed."""
@@ -43,8 +48,8 @@ class Shift:
         return self.bytes % RAW
 
 
-def find_shift(reader: Reader, lba: int) -> Shift | None:
-    """The shift, by the syncs that are read around the good data sector `lba`.
+def find_syncs(reader: Reader, lba: int) -> SyncNote | None:
+    """What the syncs say that are read as audio around the good data sector `lba`.
 
     None if the drive gives no stream there, or one that is not scrambled.
     """
@@ -57,8 +62,7 @@ def find_shift(reader: Reader, lba: int) -> Shift | None:
         if block is None or len(block) < count:
             return None
         rows.append(block.data.copy())
-    told = agreed(list(sync_offsets(np.concatenate(rows), around.start)))
-    return None if told is None else Shift(told.combined * SAMPLE)
+    return agreed(list(sync_offsets(np.concatenate(rows), around.start)))
 
 
 def attempt_scrambled(reader: Reader, request: ReadRequest, shift: Shift) -> ReadResult:

@@ -8,9 +8,10 @@ from imagerd.disc.source import SectorState
 from imagerd.recovery.geometry import Geometry
 from imagerd.recovery.judge import Judge
 from imagerd.recovery.reader import Approach, Reader
-from imagerd.recovery.scrambled import Shift, find_shift
+from imagerd.recovery.scrambled import Shift, find_syncs
 from imagerd.recovery.sectormap import GOOD
 from imagerd.recovery.workspace import Workspace
+from imagerd.recovery.writeoffset import note_sync, told_by
 
 _BRIEFLY = 1  # retries of the drive's own, while there is much else to read
 _SPOTS = 4  # good sectors on which the shift of data read as audio is looked for
@@ -27,7 +28,8 @@ class Settings:
         self._recovery: tuple[bool, bool] = (False, False)
         self._obeys = True
         self.shift: Shift | None = None  # of data read as audio
-        self._shift_sought = False
+        self._shift_sought = self._corrects_always = False
+        self.raw: Approach | None = None  # how it gives data uncorrected, once that is known
         self.cache_is_stubborn = False  # it answers although it was told to forget
 
     def prepare(self, lba: int, approach: Approach) -> None:
@@ -57,19 +59,28 @@ class Settings:
 
         Data read as audio comes at once; else the drive's correction is disabled.
         """
-        if not self._work.layout.is_cd:
-            return None
+        if self._work.layout.is_cd and self.raw is None:
+            self.raw = self._seek_raw()
+        return self.raw
+
+    def _seek_raw(self) -> Approach | None:
         if not self._shift_sought:
             self._seek_shift()
         if self.shift is not None:
             return Approach(as_audio=True)
-        if not self._work.job.features.c2:
+        if not self._work.job.features.c2 or self._corrects_always:
             return None
         self._obeys = self._reader.set_recovery(uncorrected=True)
         self._recovery = (True, False) if self._obeys else (False, False)
+        self._corrects_always = not self._obeys
         return Approach(uncorrected=True) if self._obeys else None
 
     def _seek_shift(self) -> None:
+        """By what is known of this drive, else by reading; what is found is for the report, too."""
+        known = told_by(self._reader, self._work)
+        if known is not None:
+            self._shift_sought, self.shift = True, Shift.told(known)
+            return
         spots = [
             run.start + len(run) // 2
             for run in self._work.map.ranges((SectorState.PROVEN,))
@@ -77,8 +88,9 @@ class Settings:
         ]
         for lba in spots[:: max(len(spots) // _SPOTS, 1)][:_SPOTS]:
             self._shift_sought = True
-            self.shift = find_shift(self._reader, lba)
-            if self.shift is not None:
+            found = find_syncs(self._reader, lba)
+            if found is not None:
+                self.shift = Shift.told(note_sync(self._reader, self._work, found))
                 return
 
     def _apply_speed(self) -> None:

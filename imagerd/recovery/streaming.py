@@ -18,6 +18,7 @@ from imagerd.disc.ranges import without
 from imagerd.recovery.confirming import Confirm
 from imagerd.recovery.effort import Effort
 from imagerd.recovery.evidence import Why
+from imagerd.recovery.passes import Pass
 from imagerd.recovery.reader import Approach
 from imagerd.recovery.sectormap import NOT_GOOD
 from imagerd.recovery.stuck import is_stuck
@@ -28,11 +29,16 @@ _WORTH_IT = 0.02  # of what is bad, to be gained by a reading
 _FEW = 8  # bad sectors are few: they can be visited one by one
 
 
-class Stream:
+class Stream(Pass):
     """Reads what is bad on a CD as it is on the disc, at one speed after another."""
 
     name = "streaming"
     on_damage = True
+    spares = True
+
+    def needed(self, effort: Effort) -> bool:
+        """Not where a protection shows: what is meant is clear when all was tried plainly."""
+        return effort.unfinished and not effort.protected
 
     def run(self, effort: Effort) -> Task[None]:
         """Leaves what no combination of readings proves SUSPECT, what cannot be read FAILED."""

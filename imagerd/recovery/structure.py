@@ -15,6 +15,8 @@ from imagerd.disc.layout import Layout
 from imagerd.disc.msf import PREGAP, Msf
 from imagerd.disc.source import Bytes2D
 from imagerd.recovery.borders import borders
+from imagerd.recovery.engine import RunNote
+from imagerd.recovery.job import DriveRecord
 from imagerd.recovery.oddq import BadQ, Made, OddQ, intentional, made_wrong, q_lag
 from imagerd.recovery.outside import EdgeRecord, read_record, sub_before
 from imagerd.recovery.protection.facts import Channel, Finding
@@ -158,9 +160,14 @@ def structure_of(
 def write_offset(
     work: Workspace, layout: Layout, read_offset: int | None
 ) -> WriteOffsetReport | None:
-    """The write offset by the syncs that were noted, else by silence in pauses; None: not known."""
+    """The write offset by the syncs that were noted, else by silence in pauses; None: not known.
+
+    `read_offset` is that of the drive of the last run; of syncs that another read it says nothing.
+    """
     sync = noted_sync(work)
     if sync is not None:
+        if _is_another(sync.drive, work):
+            read_offset = None
         evidence = f"{sync.agreeing} of {sync.syncs} syncs of data read as audio say so."
         return WriteOffsetReport(
             _own(sync.combined, read_offset),
@@ -182,6 +189,15 @@ def write_offset(
     return WriteOffsetReport(
         own, fit.combined, read_offset, "silence", sure, evidence, fit.low, fit.high
     )
+
+
+def _is_another(drive: DriveRecord, work: Workspace) -> bool:
+    """Whether the last run was in another drive; an earlier imagerd noted no drive."""
+    for note in reversed(work.notes):
+        if note.kind == "run":
+            last = msgspec.json.decode(note.body, type=RunNote).drive
+            return drive not in (DriveRecord(), last)
+    return False
 
 
 def _own(combined: int, read_offset: int | None) -> int | None:

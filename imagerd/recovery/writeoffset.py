@@ -26,8 +26,9 @@ from imagerd.devices.reading import ReadRequest
 from imagerd.disc.layout import Layout, Track
 from imagerd.disc.msf import Msf
 from imagerd.disc.source import Bytes2D
+from imagerd.recovery.job import DriveRecord
 from imagerd.recovery.journal import Note
-from imagerd.recovery.reader import Reader
+from imagerd.recovery.reader import Reader, drive_record
 from imagerd.recovery.workspace import Workspace
 from imagerd.sectors.geometry import HEADER, MODE, RAW, SYNC
 from imagerd.sectors.offset import SAMPLE, SAMPLES, audio_areas
@@ -47,11 +48,15 @@ Samples = npt.NDArray[np.int32]
 
 
 class SyncNote(msgspec.Struct, frozen=True):
-    """Journal note "sync": the combined offset in samples, and how many of all `syncs` say so."""
+    """Journal note "sync": the combined offset in samples, and how many of all `syncs` say so.
+
+    `drive`: in which they were read, for another has another read offset.
+    """
 
     combined: int
     agreeing: int
     syncs: int
+    drive: DriveRecord = DriveRecord()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +113,12 @@ def agreed(offsets: Sequence[int]) -> SyncNote | None:
 
 
 def probe_sync(reader: Reader, work: Workspace) -> Task[SyncNote | None]:
-    """Read a few sectors of data as audio, once for a job, and note what their syncs say.
+    """Read a few sectors of data as audio, and note what their syncs say.
 
-    None where the drive refuses, or unscrambles. Raises what `Reader.attempt` raises.
+    None where the drive refuses, or unscrambles, or has told before: here, or when it was asked for
+    data as audio because of damage. Raises what `Reader.attempt` raises.
     """
-    if not work.layout.is_cd or any(note.kind == KIND for note in work.notes):
+    if not work.layout.is_cd or told_by(reader, work) is not None:
         return None
     offsets: list[int] = []
     for number, lba in enumerate(_spots(work.layout)):
@@ -122,17 +128,28 @@ def probe_sync(reader: Reader, work: Workspace) -> Task[SyncNote | None]:
             break  # it refuses: so it would again
         offsets += sync_offsets(result.sectors.data, lba)
     told = agreed(offsets)
-    if told is not None:
-        work.note(Note(KIND, msgspec.json.encode(told)))
-    return told
+    return None if told is None else note_sync(reader, work, told)
+
+
+def note_sync(reader: Reader, work: Workspace, told: SyncNote) -> SyncNote:
+    """Note in the journal what syncs have told of the drive and the disc; returns the note."""
+    noted = msgspec.structs.replace(told, drive=drive_record(reader))
+    work.note(Note(KIND, msgspec.json.encode(noted)))
+    return noted
 
 
 def noted_sync(work: Workspace) -> SyncNote | None:
-    """What `probe_sync` noted."""
-    for note in work.notes:
+    """What was noted last."""
+    for note in reversed(work.notes):
         if note.kind == KIND:
             return msgspec.json.decode(note.body, type=SyncNote)
     return None
+
+
+def told_by(reader: Reader, work: Workspace) -> SyncNote | None:
+    """What was noted last, if it was of the drive at work."""
+    noted = noted_sync(work)
+    return noted if noted is not None and noted.drive == drive_record(reader) else None
 
 
 def _spots(layout: Layout) -> Iterator[int]:

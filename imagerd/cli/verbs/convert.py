@@ -95,8 +95,9 @@ def command(
     """Write a disc or an image as another kind of image.
 
     TARGET's suffix chooses the container: .iso (2048-byte sectors of one data track), .cue (with
-    its .bin) and others. With --to it is one for any number of sources, which then are converted
-    side by side. What the container cannot hold is told before it is written.
+    its .bin), .chd (MAME), .ccd (CloneCD), .nrg (Nero), .mds (Alcohol 120%), .toc (cdrdao) or .gdi
+    (GD-ROMs). With --to it is one for any number of sources, which then are converted side by side.
+    What the container cannot hold is told before it is written.
 
     The EDC of every data sector is checked on the way. From one container to another, sectors are
     corrected by their parity where that makes the EDC right, and listed; what a copy protection
@@ -111,6 +112,7 @@ def command(
       imagerctl convert --split game.cue split/game.cue
       imagerctl convert --track 2 pce.cue data.iso
       imagerctl convert --raw game.iso game.cue
+      imagerctl convert game.cue game.ccd
       imagerctl convert /dev/sr0 disc.iso
       imagerctl convert *.iso --to cue --into sheets --verify
       imagerctl convert *.iso --to cue --into sheets --continue

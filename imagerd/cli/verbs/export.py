@@ -81,12 +81,12 @@ def command(
 ) -> None:
     """Write a finished disc as the files of another tool.
 
-    With --redumper: NAME.scram, .state, .subcode, .toc, .fulltoc and .cdtext of a CD, NAME.iso and
-    .state of a DVD or BD, on which `redumper split`, `hash` and `info` run; and NAME.log, which
-    says what was not read as redumper would have. Nothing is told better than it is known: what was
-    not read is ERROR_SKIP, what is doubtful ERROR_C2, what was read SUCCESS_C2_OFF, and only what
-    proves itself SUCCESS. IMAGE-OR-JOB is the path of an image, what the catalog calls it, the id
-    of a job or the folder of one.
+    With --redumper: NAME.scram, .state, .subcode, .toc, .fulltoc, .pma, .atip and .cdtext of a CD,
+    as far as it has them, NAME.iso and .state of a DVD or BD, on which `redumper split`, `hash` and
+    `info` run; and NAME.log, which says what was not read as redumper would have. Nothing is told
+    better than it is known: what was not read is ERROR_SKIP, what is doubtful ERROR_C2, what was
+    read SUCCESS_C2_OFF, and only what proves itself SUCCESS. IMAGE-OR-JOB is the path
+    of an image, what the catalog calls it, the id of a job or the folder of one.
 
     \b
     Examples:
@@ -120,7 +120,7 @@ def _provenance(disc: Subject) -> Provenance:
     if disc.drive is not None:
         facts.append(("drive", str(disc.drive)))
     facts += [("remark", remark) for remark in disc.remarks]
-    return Provenance(disc.corrected, disc.accounted, tuple(facts))
+    return Provenance(disc.corrected, disc.accounted, disc.replies(), tuple(facts))
 
 
 def _lines(told: _Told) -> Iterator[str]:

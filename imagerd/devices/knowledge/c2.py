@@ -10,22 +10,17 @@ fault, as the drive's third layer of correction may have mended what C2 could no
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 import msgspec
 
-if TYPE_CHECKING:  # whoever only looks into a catalog need not load numpy
-    from imagerd.disc.source import Bytes2D
-    from imagerd.sectors.geometry import Flags
-
 _ENOUGH = 100  # wrong sectors that must have been seen before silence means anything
-_BLIND = 100  # one wrong sector in so many may go unmarked: wrong EDCs are also mastered
+_BLIND = 100  # one wrong sector in so many may go unmarked: the bus, too, may spoil one
 _CASES = 3  # so many must have, before a drive counts as blind
 _NERVOUS = 100  # marked sectors that must have been seen, nineteen in twenty of them right
 _SHARE = 20
 
 
-class C2Trust(StrEnum):
+class C2Verdict(StrEnum):
     """What C2 pointers of a model are worth."""
 
     TRUSTED = "trusted"  # what is wrong was marked
@@ -67,23 +62,11 @@ class C2Counts(msgspec.Struct, frozen=True):
         return marked >= _NERVOUS and self.wrong_marked * _SHARE < marked
 
 
-def judge(counts: C2Counts) -> C2Trust:
+def judge(counts: C2Counts) -> C2Verdict:
     """What the evidence says; UNKNOWN until there is enough of it."""
     if counts.blind or counts.nervous:
-        return C2Trust.UNTRUSTED
+        return C2Verdict.UNTRUSTED
     if counts.wrong_silent + counts.wrong_marked < _ENOUGH:
-        return C2Trust.UNKNOWN
+        return C2Verdict.UNKNOWN
     trusted = counts.wrong_silent * _BLIND <= counts.wrong_marked
-    return C2Trust.TRUSTED if trusted else C2Trust.UNKNOWN
-
-
-def count(proven: Flags, wrong: Flags, c2: Bytes2D | None) -> C2Counts:
-    """Of a block of data sectors: `proven` and `wrong` as `sectors.verify.Check` has them, (n,).
-
-    Rows that are neither (no EDC) do not count; without C2 nothing does.
-    """
-    if c2 is None:
-        return C2Counts()
-    marked = c2.any(axis=1)
-    groups = (wrong & ~marked, wrong & marked, proven & marked, proven & ~marked)
-    return C2Counts(*(int(group.sum()) for group in groups))
+    return C2Verdict.TRUSTED if trusted else C2Verdict.UNKNOWN

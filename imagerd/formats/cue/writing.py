@@ -153,7 +153,7 @@ def _write_track(job: _Job, track: Track, output: Output, own: Hasher | None) ->
 
 
 def _has_sub(block: Sectors) -> bool:
-    return block.format in (SectorFormat.RAW_SUB, SectorFormat.USER_SUB)
+    return block.sub is not None or block.format in (SectorFormat.RAW_SUB, SectorFormat.USER_SUB)
 
 
 def _left_out(layout: Layout, *, sub_seen: bool) -> Iterator[str]:

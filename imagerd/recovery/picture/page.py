@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 
 from imagerd.disc.layout import Layout
 from imagerd.disc.source import SectorState
+from imagerd.recovery.job import DriveRecord
 from imagerd.recovery.picture.advice import advise, expected_of
 from imagerd.recovery.picture.chart import chart
 from imagerd.recovery.picture.marking import Markup, counted, element, grouped
+from imagerd.recovery.picture.page_structure import structure_parts
 from imagerd.recovery.picture.page_style import STYLE
 from imagerd.recovery.picture.page_tables import bad_table, good_again, repaired_table, table
 from imagerd.recovery.picture.surface import effort_picture, state_picture
@@ -41,6 +43,7 @@ def page(report: Report, sectors: SectorMap, layout: Layout, files_hit: FilesHit
         _bad(report, files_hit),
         _again(report),
         _protection(report),
+        _structure(report, layout),
         _said("What was found", report.findings),
         _timeline(report, layout),
         _runs(report),
@@ -89,6 +92,12 @@ def _details(report: Report, sectors: SectorMap) -> Iterator[str]:
         verb = "proves itself" if proven == 1 else "prove themselves"
         others = f"; {grouped(read)} came without complaint and cannot." if read else "."
         yield f"{counted(proven, 'sector')} {verb}{others}"
+    if (audio := report.audio) is not None:
+        yield (
+            f"Of the audio, {counted(audio.twice, 'sector')} came alike twice, and"
+            f" {grouped(audio.once)} {'was' if audio.once == 1 else 'were'} read once without"
+            " complaint."
+        )
     words = (
         (SectorState.FAILED, "failed and hold filling"),
         (SectorState.UNREAD, "were never tried and hold filling"),
@@ -171,6 +180,12 @@ def _protection(report: Report) -> Markup | None:
     return _section("Copy protection", *parts)
 
 
+def _structure(report: Report, layout: Layout) -> Markup | None:
+    if report.structure is None:
+        return None
+    return _section("Structure", *structure_parts(report.structure, layout))
+
+
 def _said(title: str, lines: Sequence[str]) -> Markup | None:
     if not lines:
         return None
@@ -195,14 +210,19 @@ def _timeline(report: Report, layout: Layout) -> Markup | None:
 def _runs(report: Report) -> Markup | None:
     parts: list[Markup] = []
     for number, run in enumerate(report.runs[-_MOST:], max(len(report.runs) - _MOST, 0) + 1):
-        drive = " ".join((run.drive.vendor, run.drive.product, run.drive.revision)).strip()
-        said = f"Run {number}: {when(run.began)}, {drive or 'a drive'}, imagerd {run.software}"
+        said = f"Run {number}: {when(run.began)}, {_drive(run.drive)}, imagerd {run.software}"
         parts.append(element("h3", said))
         rows = [_pass_row(step) for step in run.passes]
         if rows:
             heads = ("pass", "begun", ">took", ">bad before", ">after", "ended")
             parts.append(table(heads, rows))
     return _section("Runs and passes", *parts) if parts else None
+
+
+def _drive(drive: DriveRecord) -> str:
+    """For people; with its serial number, for a job may be resumed in another of the same model."""
+    name = " ".join((drive.vendor, drive.product, drive.revision)).strip() or "a drive"
+    return f"{name} (serial number {drive.serial})" if drive.serial else name
 
 
 def _pass_row(step: PassReport) -> tuple[str, ...]:

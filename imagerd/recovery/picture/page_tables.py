@@ -47,7 +47,7 @@ def bad_table(report: Report, files_hit: Callable[[range], Sequence[str]]) -> It
         rows.append((*_story(story, why), _names(names)))
     heads = (*_HEADS, "hits") if named else _HEADS
     shown = [row[: len(heads)] for row in rows]
-    yield from _folded(table(heads, shown), len(rows), counted(len(stories), "range"))
+    yield from folded(table(heads, shown), len(rows), counted(len(stories), "range"))
     if left := stories[_BAD:]:
         sectors = counted(sum(story.count for story in left), "sector")
         more = counted(len(left), "more range")
@@ -62,7 +62,7 @@ def good_again(report: Report) -> Iterator[Markup]:
     sectors = counted(sum(story.count for story in stories), "sector")
     yield element("p", f"{sectors} failed at first and came good in the end.")
     rows = [_story(story, story.why) for story in stories[:_GOOD]]
-    yield from _folded(table(_HEADS, rows), len(rows), counted(len(stories), "range"))
+    yield from folded(table(_HEADS, rows), len(rows), counted(len(stories), "range"))
     if len(stories) > _GOOD:
         yield element("p", f"… and {counted(len(stories) - _GOOD, 'more range')}.")
 
@@ -115,7 +115,7 @@ def _time(time: datetime | None) -> str:
     return "" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def _folded(content: Markup, rows: int, summary: str) -> Iterator[Markup]:
+def folded(content: Markup, rows: int, summary: str) -> Iterator[Markup]:
     """Long tables wait to be opened."""
     if rows <= _OPEN:
         yield content

@@ -109,7 +109,8 @@ class Facts:
     `application_use` is that field of the primary volume descriptor (ECMA-119, 8.4.33).
     `odd_q`: the frames of Q that are not what they should be, where the drive gives Q.
     `programs`: executables by path, with the names of their sections. `played`: the LBAs that
-    the programs of a DVD-Video play; None if it is none or they cannot be read.
+    the programs of a DVD-Video play; None if it is none or they cannot be read. `twins`: sectors
+    that were found to have two contents, both with a right EDC.
     """
 
     layout: Layout
@@ -120,3 +121,4 @@ class Facts:
     odd_q: tuple[OddQ, ...] = ()
     programs: tuple[tuple[str, tuple[str, ...]], ...] = ()
     played: tuple[range, ...] | None = None
+    twins: tuple[int, ...] = ()

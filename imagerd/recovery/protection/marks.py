@@ -20,6 +20,7 @@ _TAGES = (
 _CACTUS = ("YUCCA.CDS", "CACTUSPJ.EXE", "CDSPlayer.app", "__CDS.exe")
 _COPS = ("CDCOPS.DLL", "cdcode.key", "dvdcode.key")
 _COPS_ENDINGS = (".W_X", ".QZ_", ".GZ_")
+_ENOUGH_TWINS = 2
 _WELL = 1000  # one sector of so many may be bad where a track reads well
 
 
@@ -38,8 +39,16 @@ def tages(facts: Facts) -> Finding | None:
     """Tages: twin sectors, whose content depends on where the head comes from."""
     basis = (
         f"{_CATALOGUE} Its twin sectors show only when a forward and a backward reading are"
-        " compared; to vote between readings would destroy them."
+        " compared, as DiscImageCreator does; that both must prove themselves is our demand. An"
+        " image holds one of the two."
     )
+    if len(facts.twins) >= _ENOUGH_TWINS:
+        twins = (
+            f"{len(facts.twins)} sectors, the first at LBA {facts.twins[0]}, have two contents,"
+            " both with a right EDC: one when read upward, another when the head comes from"
+            " behind.",
+        )
+        return Finding("Tages", Confidence.CERTAIN, twins, basis)
     for names in _TAGES:
         there = _present(facts, names)
         if len({path.rpartition("/")[2].casefold() for path in there}) == len(names):

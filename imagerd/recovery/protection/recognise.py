@@ -10,6 +10,7 @@ The engine asks once every sector has been tried, before it retries:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from imagerd.disc.source import SectorSource, SectorState
 from imagerd.filesystems.blocks import Blocks
@@ -27,6 +28,7 @@ from imagerd.recovery.protection.facts import (
     Facts,
     Finding,
 )
+from imagerd.recovery.protection.twins import noted_twins
 from imagerd.recovery.sectormap import BAD, RangeSet, SectorMap
 from imagerd.recovery.worksource import WorkSource
 from imagerd.recovery.workspace import Workspace
@@ -75,7 +77,9 @@ def expected(findings: Iterable[Finding]) -> RangeSet:
 
 def facts_of(work: Workspace) -> Facts:
     """The facts of a job as it stands, whatever can be read of its file systems."""
-    return facts_of_source(WorkSource(work), bad_sectors(work.map), odd_q(work))
+    facts = facts_of_source(WorkSource(work), bad_sectors(work.map), odd_q(work))
+    noted = noted_twins(work)
+    return facts if noted is None else replace(facts, twins=tuple(noted.twins))
 
 
 def facts_of_source(source: SectorSource, bad: BadSectors, odd: tuple[OddQ, ...] = ()) -> Facts:

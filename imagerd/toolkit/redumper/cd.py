@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A CD as .scram, .state, .subcode, .toc, .fulltoc and .cdtext."""
+"""A CD as .scram, .state, .subcode, .toc, .fulltoc, .pma, .atip and .cdtext."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from imagerd.base.progress import Progress, Task
 from imagerd.devices.virtual.toc import TocReplies
 from imagerd.disc.layout import Track
 from imagerd.disc.source import Sectors, SectorSource, SectorState
+from imagerd.recovery.job import TocRecord
 from imagerd.sectors.offset import SAMPLES, OffsetView
 from imagerd.sectors.views import RawView
 from imagerd.toolkit.redumper.judging import judged_data, stored_raw
@@ -51,14 +52,22 @@ class CdExport:
         self._small_files(files)
 
     def _small_files(self, files: SetFiles) -> None:
-        """.toc, .fulltoc, .cdtext: no job keeps the replies, so they are made of the layout."""
-        replies = TocReplies(self._layout)
+        """.toc, .fulltoc, … as the drive replied; where nobody kept that, made of the layout.
+
+        What a drive did not give redumper does not write either, but for .toc, which it must have.
+        """
+        kept, made = self._known.replies, TocReplies(self._layout)
+        tracks = made.tracks(1, msf=False)
+        if kept is None:
+            kept = TocRecord(full=made.full(1) or b"", cd_text=made.cd_text() or b"")
         for suffix, reply in (
-            (".toc", replies.tracks(1, msf=False)),
-            (".fulltoc", replies.full(1)),
-            (".cdtext", replies.cd_text()),
+            (".toc", kept.tracks or tracks),
+            (".fulltoc", kept.full),
+            (".pma", kept.pma),
+            (".atip", kept.atip),
+            (".cdtext", kept.cd_text),
         ):
-            if reply is not None:
+            if reply:
                 files.write(suffix, reply)
 
     def run(self) -> Task[Told]:
@@ -98,10 +107,7 @@ class CdExport:
 
     def _notes(self) -> Iterator[str]:
         """What redumper would have had otherwise."""
-        yield (
-            "The drive's replies to READ TOC were not kept: .toc and .fulltoc are made of the"
-            " layout, so redumper's refine may not take the disc for the same."
-        )
+        yield from self._toc_notes()
         yield from self._subcode_notes()
         yield from self._offset_notes()
         if not all(stored_raw(track) for track in self._layout.tracks):
@@ -126,6 +132,19 @@ class CdExport:
             f"Lead-in, pregap (LBA -150 to {self._layout.start - 1}), the gaps between sessions and"
             " the lead-out were not read: they are ERROR_SKIP."
         )
+
+    def _toc_notes(self) -> Iterator[str]:
+        kept = self._known.replies
+        if kept is None:
+            yield (
+                "The drive's replies to READ TOC were not kept: .toc and .fulltoc are made of the"
+                " layout, so redumper's refine may not take the disc for the same."
+            )
+        elif not kept.tracks:
+            yield (
+                "The drive did not reply to READ TOC, format 0: .toc is made of the layout, so"
+                " redumper's refine may not take the disc for the same."
+            )
 
     def _subcode_notes(self) -> Iterator[str]:
         if self._maker is not None and self._maker.made:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from imagerd.base.errors import NotAvailable
 from imagerd.base.files import AtomicFile, move_into_place
+from imagerd.recovery.job import TocRecord
 from imagerd.sectors.offset import SAMPLES
 from imagerd.toolkit.redumper.states import State
 
@@ -39,11 +40,13 @@ class Provenance:
     """What is known of a source beside its sectors.
 
     `corrected`: the read offset that was taken out of its audio already. `accounted`: somebody
-    remembers what could not be read. `facts` are for the log, names and values.
+    remembers what could not be read. `replies`: the drive's to READ TOC; None: nobody kept them.
+    `facts` are for the log, names and values.
     """
 
     corrected: int | None = None
     accounted: bool = False
+    replies: TocRecord | None = None
     facts: tuple[tuple[str, str], ...] = ()
 
 

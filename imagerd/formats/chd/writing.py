@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write any source as a CHD of version 5: read, packed on all processors, written in order."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from imagerd.base.digests import Digests, Hasher
+from imagerd.base.errors import BadInput
+from imagerd.base.files import AtomicFile, move_into_place
+from imagerd.base.progress import Progress, Task
+from imagerd.disc.layout import Layout
+from imagerd.disc.source import Bytes2D, SectorSource
+from imagerd.formats.chd import ours
+from imagerd.formats.chd.encoders import CdPacker, DvdPacker, Packed
+from imagerd.formats.chd.frames import Reading
+from imagerd.formats.chd.header import V5_SIZE, Header, pack
+from imagerd.formats.chd.hunkmap import ENTRY, Entries, Kind
+from imagerd.formats.chd.mapwriting import write_map
+from imagerd.formats.chd.metadata import Block, overall_sha1, write_chain
+from imagerd.formats.chd.place import dvd_layout, layout_of
+from imagerd.formats.chd.plan import Plan, plan_cd
+from imagerd.formats.chd.seen import Seen
+from imagerd.formats.chd.tracks import DVD, render
+from imagerd.formats.output import refuse_all
+from imagerd.formats.written import WriteOptions, WrittenFile, WrittenImage
+
+Packer = CdPacker | DvdPacker
+_STEP = 640 << 10  # bytes that are packed together
+_WAITING = 3  # steps for each thread, at most: bounds the memory
+
+
+@dataclass(slots=True)
+class _Job:
+    """What is to be written: units in their order, by which packer, and their metadata."""
+
+    packer: Packer
+    units: int
+    sectors: int
+    stream: Iterator[Bytes2D]
+    blocks: Callable[[], list[Block]]
+    left_out: Callable[[], Iterator[str]]
+
+
+def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Task[WrittenImage]:
+    """Write `source` as the CHD `target`; see `imagerd.formats.write_image`."""
+    refuse_all([target], options)
+    with ExitStack() as stack:
+        reading = Reading(source, options, stack)
+        job = (_cd if source.layout.is_cd else _dvd)(reading, source.layout, options)
+        file = stack.enter_context(AtomicFile(target, overwrite=options.overwrite))
+        pool = stack.enter_context(ThreadPoolExecutor(_cores(), thread_name_prefix="chd"))
+        writing = _Writing(file.stream, job.packer, job.units, pool)
+        for _ in writing.run(job.stream):
+            yield Progress(reading.done, job.sectors)
+        writing.finish(job.blocks())
+        if options.sync:
+            file.finish()
+        file.stream.close()
+        digests = _digests(file.part) if options.hash else None
+        move_into_place(file.part, target, overwrite=options.overwrite)
+    return WrittenImage(
+        target,
+        "chd",
+        (WrittenFile(target, digests),),
+        reading.track_digests(),
+        tuple(job.left_out()),
+        reading.bad.ranges(),
+    )
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _cd(reading: Reading, layout: Layout, options: WriteOptions) -> _Job:
+    plan = plan_cd(layout)
+    return _Job(
+        CdPacker(quick=options.quick),
+        plan.frames,
+        plan.sectors,
+        reading.frames(plan),
+        lambda: _cd_blocks(plan, reading),
+        lambda: _left_out(plan, reading),
+    )
+
+
+def _left_out(plan: Plan, reading: Reading) -> Iterator[str]:
+    if plan.gd and reading.with_sub:
+        yield "the subchannel of the source: imagerd writes none for a GD-ROM"
+        return
+    unknown = sum(reading.without_sub[number] for number in reading.with_sub)
+    if unknown:
+        yield f"that the subchannel of {unknown} sectors is unknown: it is zeros, as others may be"
+
+
+def _cd_blocks(plan: Plan, reading: Reading) -> list[Block]:
+    """The metadata: a block for each track, and ours where they do not say all."""
+    entries = [
+        replace(planned.entry, sub="RW_RAW")
+        if planned.entry.number in reading.with_sub and not plan.gd
+        else planned.entry
+        for planned in plan.entries
+    ]
+    blocks = [render(entry, gd=plan.gd) for entry in entries]
+    unread = reading.bad.ranges()
+    said = layout_of(entries, gd=plan.gd)
+    if unread or said != _with_formats(plan.layout, said):
+        blocks.append(ours.render(plan.layout, unread))
+    return blocks
+
+
+def _with_formats(layout: Layout, like: Layout) -> Layout:
+    """`layout` with the stored formats of `like`, which has as many tracks: only they differ."""
+    formats = iter([track.stored for track in like.tracks])
+    sessions = tuple(
+        replace(session, tracks=tuple(replace(t, stored=next(formats)) for t in session.tracks))
+        for session in layout.sessions
+    )
+    return replace(layout, sessions=sessions)
+
+
+def _dvd(reading: Reading, layout: Layout, options: WriteOptions) -> _Job:
+    tracks = layout.tracks
+    whole = range(len(tracks[0].stored_range))
+    if len(tracks) != 1 or tracks[0].stored_range != whole:
+        raise BadInput("The disc is more than one track of blocks, which is all that a CHD holds.")
+    sectors = len(whole)
+    said = dvd_layout(sectors)
+
+    def blocks() -> list[Block]:
+        unread = reading.bad.ranges()
+        own = [ours.render(layout, unread)] if unread or layout != said else []
+        return [Block(DVD, b"\0"), *own]
+
+    packer = DvdPacker(quick=options.quick)
+    return _Job(packer, sectors, sectors, reading.blocks(tracks[0]), blocks, lambda: iter(()))
+
+
+class _Writing:
+    """The file while it grows: header's room, hunks, map, metadata, and the header at last."""
+
+    def __init__(
+        self, stream: BinaryIO, packer: Packer, units: int, pool: ThreadPoolExecutor
+    ) -> None:
+        self._stream = stream
+        self._packer = packer
+        self._pool = pool
+        self._logical = units * packer.unit
+        self._hunks = -(-self._logical // packer.hunk)
+        self._entries: Entries = np.zeros(self._hunks, ENTRY)
+        self._seen = Seen(self._hunks)
+        self._raw = hashlib.sha1(usedforsecurity=False)
+        self._waiting: deque[tuple[list[int], Future[list[Packed]]]] = deque()
+        self._number = 0  # of the next hunk
+        self._offset = V5_SIZE
+        self._stream.write(bytes(V5_SIZE))
+
+    def run(self, units: Iterator[Bytes2D]) -> Iterator[None]:
+        """Pack and write all of `units`; yields now and then."""
+        most = _WAITING * _cores()
+        for hunks in self._in_steps(units):
+            self._submit(hunks)
+            while len(self._waiting) > most or (self._waiting and self._waiting[0][1].done()):
+                self._write_next()
+            yield
+        while self._waiting:
+            self._write_next()
+            yield
+
+    def _in_steps(self, units: Iterator[Bytes2D]) -> Iterator[Bytes2D]:
+        """(n, bytes of a hunk), at most `_STEP` bytes, the last hunk filled up with zeros."""
+        size = _STEP // self._packer.hunk * self._packer.hunk
+        step, used = np.empty(size, np.uint8), 0
+        for rows in units:
+            data = np.ascontiguousarray(rows).reshape(-1)
+            self._raw.update(data.data)
+            while len(data):
+                part = data[: size - used]
+                step[used : used + len(part)] = part
+                used, data = used + len(part), data[len(part) :]
+                if used == size:
+                    yield step.reshape(-1, self._packer.hunk)
+                    step, used = np.empty(size, np.uint8), 0
+        if used:
+            whole = -(-used // self._packer.hunk) * self._packer.hunk
+            step[used:whole] = 0
+            yield step[:whole].reshape(-1, self._packer.hunk)
+
+    def _submit(self, hunks: Bytes2D) -> None:
+        """Note hunks that were there already, and have the others packed."""
+        new: list[int] = []
+        first = self._number
+        for number, hunk in enumerate(hunks, first):
+            found = self._seen.first(hunk.data)
+            if found == number:
+                new.append(number)
+            else:
+                self._entries[number] = (Kind.SELF, 0, found, 0, False)
+        self._number += len(hunks)
+        if new:
+            rows = hunks if len(new) == len(hunks) else hunks[np.array(new) - first]
+            self._waiting.append((new, self._pool.submit(self._packer.pack, rows)))
+
+    def _write_next(self) -> None:
+        numbers, packing = self._waiting.popleft()
+        out = bytearray()
+        for number, packed in zip(numbers, packing.result(), strict=True):
+            where = self._offset + len(out)
+            self._entries[number] = (packed.kind, len(packed.data), where, packed.crc, True)
+            out += packed.data
+        self._stream.write(out)
+        self._offset += len(out)
+
+    def finish(self, blocks: list[Block]) -> None:
+        """Write map, metadata and header."""
+        del self._seen  # large, and done with
+        chd_map = write_map(self._entries, V5_SIZE)
+        meta = self._offset + len(chd_map)
+        self._stream.write(chd_map)
+        self._stream.write(write_chain(blocks, meta))
+        raw = self._raw.digest()
+        header = Header(
+            5,
+            self._packer.codecs,
+            self._logical,
+            self._offset,
+            meta,
+            self._packer.hunk,
+            self._packer.unit,
+            raw,
+            overall_sha1(raw, blocks),
+            None,
+        )
+        self._stream.seek(0)
+        self._stream.write(pack(header))
+
+
+def _digests(path: Path) -> Digests:
+    """The digests of a finished file; its header came last, so they could not be made before."""
+    made = Hasher(threads=True)
+    try:
+        with path.open("rb", buffering=0) as stream:
+            while piece := stream.read(1 << 20):
+                made.update(piece)
+        return made.digests()
+    finally:
+        made.close()
