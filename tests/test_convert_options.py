@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -316,3 +317,37 @@ def test_split_and_join_are_each_others_inverse(tmp_path: Path) -> None:
     assert imagerctl("convert", "--join", split, joined).exit_code == 0
     assert (tmp_path / "joined.bin").read_bytes() == (tmp_path / "disc.bin").read_bytes()
     assert imagerctl("compare", sheet, joined).exit_code == 0
+
+
+def test_many_are_converted_where_processes_cannot_be_forked(tmp_path: Path) -> None:
+    """With a second thread in the process, workers are spawned: all that they get is pickled."""
+    sources = many(tmp_path)
+    stop = threading.Event()
+    other = threading.Thread(target=stop.wait)
+    other.start()
+    try:
+        words = ("--to", "cue", "--into", tmp_path / "out", "--json")
+        result = imagerctl("convert", sources[0], sources[2], *words)
+    finally:
+        stop.set()
+        other.join()
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["converted"] == 2
+
+
+def test_ctrl_c_ends_all_of_many_and_leaves_nothing_half_made(tmp_path: Path) -> None:
+    sources = [write_cue(tmp_path, memory_disc([data(4000)], seed=n), f"d{n}") for n in range(3)]
+    out = tmp_path / "out"
+    words = [*map(str, sources), "--to", "chd", "--into", str(out), "--processes", "2"]
+    command = [sys.executable, "-m", "imagerd.cli.main", "convert", *words]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+    deadline = time.monotonic() + 20
+    while not list(out.glob(".*.part")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 130, told
+    assert told.decode().strip() == "imagerctl: Interrupted."
+    assert [path.name for path in out.iterdir() if path.name.endswith(".part")] == []
+    with pytest.raises(ProcessLookupError):  # nobody is left of the group
+        os.killpg(process.pid, 0)

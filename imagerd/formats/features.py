@@ -122,8 +122,7 @@ def _of_tracks(layout: Layout, holds: frozenset[Feature], chosen: int | None) ->
     kept = list(layout.tracks)
     data = [track for track in kept if track.is_data]
     audio = [track for track in kept if not track.is_data]
-    others = [track for track in data if chosen not in (None, track.number)]
-    others = others if chosen is not None else data[1:]
+    others = data[1:] if chosen is None else [track for track in data if track.number != chosen]
     for feature, what, group in (
         (Feature.AUDIO, "audio", audio),
         (Feature.TRACKS, "data", others),

@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, SpawnContext
@@ -129,7 +129,8 @@ def _do_one(work: Callable[[Job], Result], job: Job, sender: Connection) -> None
     try:
         sender.send(work(job))
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent is told
-        sender.send(error)
+        with suppress(OSError):  # it may have been killed
+            sender.send(error)
     finally:
         sender.close()
 
