@@ -17,7 +17,8 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 
-from imagerd.base.progress import run
+from imagerd.base.files import AtomicFile
+from imagerd.base.progress import Progress, run
 from imagerd.cli.main import cli
 from imagerd.disc.layout import Control, Layout, SectorFormat, TrackMode, single_track
 from imagerd.formats import Container, Feature, losses, open_image
@@ -25,7 +26,7 @@ from imagerd.formats.features import WHOLE_CD, lost
 from imagerd.sectors.convert import to_raw
 from imagerd.toolkit.batch import Conversion, Converted, convert_all
 from imagerd.toolkit.convert import ConvertOptions, convert
-from imagerd.toolkit.crew import each
+from imagerd.toolkit.crew import Pulse, each
 from tests.protected_discs import placed_iso, strewn
 from tests.sources import MemorySource, audio, data, memory_blocks, memory_disc
 from tests.strategies_formats import layouts
@@ -216,7 +217,7 @@ def test_two_sources_of_one_target_are_refused_before_anything(tmp_path: Path) -
     assert not (tmp_path / "out").exists()
 
 
-def _die(job: Conversion) -> Converted:
+def _die(job: Conversion, pulse: Pulse) -> Converted:
     if job.source == "die":
         signal.raise_signal(signal.SIGKILL)
     raise MemoryError(job.source)
@@ -231,15 +232,6 @@ def test_a_process_that_dies_harms_only_its_own_conversion() -> None:
     assert "MemoryError" in sentences[1]
 
 
-def _slow(folder: str) -> str:
-    from imagerd.base.files import AtomicFile
-
-    with AtomicFile(Path(folder) / "x"):
-        (Path(folder) / "begun").touch()
-        time.sleep(60)
-    return folder
-
-
 def test_ending_early_leaves_no_process_and_no_part_file(tmp_path: Path) -> None:
     begun = time.monotonic()
     results = each(_either, [str(tmp_path), ""], 2)
@@ -249,11 +241,14 @@ def test_ending_early_leaves_no_process_and_no_part_file(tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
 
 
-def _either(folder: str) -> str:
-    if folder:
-        return _slow(folder)
-    time.sleep(0.5)
-    return "done"
+def _either(folder: str, pulse: Pulse) -> str:
+    if not folder:
+        time.sleep(0.5)
+        return "done"
+    with AtomicFile(Path(folder) / "x"):
+        while True:
+            pulse(Progress(0, 0))
+            time.sleep(0.01)
 
 
 def test_a_call_that_was_killed_is_continued(tmp_path: Path) -> None:

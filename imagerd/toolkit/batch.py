@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from imagerd.base.errors import BadInput, ExitCode, ImagerdError
 from imagerd.base.progress import Progress, Task
 from imagerd.formats import writable_suffixes
 from imagerd.toolkit.convert import ConvertResult
-from imagerd.toolkit.crew import each
+from imagerd.toolkit.crew import Work, each
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def plan(sources: Sequence[str], suffix: str, folder: Path | None) -> tuple[Conv
 
 
 def convert_all(
-    jobs: Sequence[Conversion], work: Callable[[Conversion], Converted], workers: int
+    jobs: Sequence[Conversion], work: Work[Conversion, Converted], workers: int
 ) -> Task[BatchResult]:
     """Do all of `jobs` by `work`, each in a process of its own, `workers` at once.
 

@@ -21,10 +21,13 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from imagerd.base.errors import InternalError
+from imagerd.base.progress import Progress
 from imagerd.disc.source import SectorSource
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+
+_PATIENCE = 30.0  # seconds for a process that was asked to leave
 
 
 def cores() -> int:
@@ -75,14 +78,33 @@ class Crew(Generic[Job, Result]):
         return receiver, process
 
 
+class Pulse:
+    """What a job calls at each step, where it may be ended: `run(task, pulse)` does."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def __call__(self, progress: Progress) -> None:
+        """Leave, if that was asked."""
+        if self._asked:
+            raise SystemExit(128 + signal.SIGTERM)
+
+    def ask(self, number: int, frame: object) -> None:
+        """A signal handler: ask to leave at the next step."""
+        self._asked = True
+
+
+Work = Callable[[Job, Pulse], Result]
+
+
 def each(
-    work: Callable[[Job], Result], jobs: Sequence[Job], workers: int
+    work: Work[Job, Result], jobs: Sequence[Job], workers: int
 ) -> Generator[tuple[int, Result | Exception]]:
     """A process for each job, at most `workers` at once: yield (number of the job, its result).
 
     They come as they end, in no order; the error of one is given in its place, and harms no other.
     `work` must be picklable, and so must jobs and results. When the generator is closed early, the
-    processes are ended by SIGTERM; they leave in good order, without part files.
+    processes are asked to leave, which they do at their next step, in good order.
     """
     waiting = iter(range(len(jobs)))
     running: dict[Connection, tuple[int, BaseProcess]] = {}
@@ -110,12 +132,14 @@ def each(
         for _, process in running.values():
             process.terminate()
         for receiver, (_, process) in running.items():
+            process.join(_PATIENCE)
+            process.kill()  # a step that long hangs in a drive
             process.join()
             process.close()
             receiver.close()
 
 
-def _start_one(work: Callable[[Job], Result], job: Job) -> tuple[Connection, BaseProcess]:
+def _start_one(work: Work[Job, Result], job: Job) -> tuple[Connection, BaseProcess]:
     context = _context()
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_do_one, args=(work, job, sender))
@@ -124,19 +148,16 @@ def _start_one(work: Callable[[Job], Result], job: Job) -> tuple[Connection, Bas
     return receiver, process
 
 
-def _do_one(work: Callable[[Job], Result], job: Job, sender: Connection) -> None:
-    signal.signal(signal.SIGTERM, _leave)
+def _do_one(work: Work[Job, Result], job: Job, sender: Connection) -> None:
+    pulse = Pulse()
+    signal.signal(signal.SIGTERM, pulse.ask)
     try:
-        sender.send(work(job))
+        sender.send(work(job, pulse))
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent is told
         with suppress(OSError):  # it may have been killed
             sender.send(error)
     finally:
         sender.close()
-
-
-def _leave(number: int, frame: object) -> None:
-    raise SystemExit(128 + number)
 
 
 def _collect(crew: dict[Connection, BaseProcess]) -> Generator[tuple[int, Result]]:

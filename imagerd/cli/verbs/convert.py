@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from imagerd.toolkit.account import Account, AccountSummary
     from imagerd.toolkit.batch import Conversion, Converted
     from imagerd.toolkit.convert import ConvertOptions, ConvertResult
+    from imagerd.toolkit.crew import Pulse
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +178,14 @@ def _many(
     failures.finish(batch.code)
 
 
-def _convert(job: Conversion, *, call: _Call) -> Converted:
+def _convert(job: Conversion, pulse: Pulse, *, call: _Call) -> Converted:
     """One of many, in a process of its own."""
     from imagerd.base.progress import run
     from imagerd.toolkit.batch import Converted
 
     output = Output("convert", as_json=False, quiet=call.quiet)
     with opened(job.source, call.accounts) as disc:
-        result = run(_conversion(disc, job.target, call, output))
+        result = run(_conversion(disc, job.target, call, output), pulse)
         code = ExitCode.OK if result.ok else ExitCode.FINDING
         remarks = (*disc.remarks, *swapped_remarks(disc, swap=call.options.swap))
         return Converted(job.source, job.target, code, result, None, remarks)
