@@ -27,7 +27,7 @@ _LONGEST = 450_000 * _SECTOR  # frames; as many sectors as an MSF address counts
 # Frames to decode before those wanted after a jump: what a lossy decoder gives depends on what it
 # decoded before, at most two blocks of Vorbis (16384), some ten frames of MP3 (11520).
 _RUN_UP = 32768
-_ALL = 1 << 62
+_TRIED = 64  # sectors: the longest FLAC frame has 65535 samples, but mostly it is seven sectors
 
 
 def is_audio(head: bytes, kind: str) -> bool:
@@ -83,13 +83,13 @@ class AudioFile(DataFile):
         return data, -(-got // size) if whole else got // size
 
     def lost_rows(self, offset: int, size: int) -> int:
-        """How many rows from `offset`, where one cannot be decoded, cannot be either."""
-        rows = 0
-        while offset + rows * size < self.end:
-            if rows and len(self.peek(offset + rows * size, size)):
-                return rows
+        """How many rows from `offset`, of which the first cannot be decoded, cannot be either."""
+        rows = 1
+        while rows < _TRIED and offset + rows * size < self.end:
+            if self.peek(offset + rows * size, size):
+                break
             rows += 1
-        return _ALL
+        return rows
 
     def close(self) -> None:
         """Close the file; idempotent."""

@@ -13,6 +13,7 @@ from imagerd.base.errors import BadInput
 from imagerd.disc.source import Bytes2D
 
 _SAMPLES = 2352  # bytes of a sector of audio
+_ALL = 1 << 62  # rows
 
 
 class DataFile:
@@ -84,6 +85,13 @@ class DataFile:
                 data[:, :_SAMPLES].reshape(count, -1, 2)[:, :, ::-1].reshape(count, _SAMPLES)
             )
         return data, -(-got // size) if self.pad else got // size
+
+    def lost_rows(self, offset: int, size: int) -> int:
+        """How many rows of `size` bytes from `offset`, the first of them not whole, are lost.
+
+        Here all: whether a disk gets over its error is not tried sector by sector.
+        """
+        return _ALL
 
     def sectors_from(self, offset: int, size: int) -> int:
         """Sectors of `size` bytes from `offset` to the end, a partial one counted."""

@@ -140,15 +140,18 @@ class ExtentImage:
 
 def _read_file(extent: Extent, file: DataFile, lba: int, count: int) -> Sectors:
     size = extent.row_size
-    data, there = file.rows(extent.offset + (lba - extent.lba) * size, count, size)
+    begin = extent.offset + (lba - extent.lba) * size
+    data, there = file.rows(begin, count, size)
+    # Sectors after the lost ones may be there again: the block ends where these do.
+    lost = min(count - there, file.lost_rows(begin + there * size, size)) if there < count else 0
+    data = data[: there + lost]
     if extent.skip:
         data = np.ascontiguousarray(data[:, : extent.stored.size])
     sectors = Sectors.good(lba, data, extent.stored)
-    if there == count:
+    if not lost:
         return sectors
     sectors.states[there:] = SectorState.FAILED
-    fault = Fault(lba + there, count - there, FaultKind.MISSING)
-    return replace(sectors, faults=(fault,))
+    return replace(sectors, faults=(Fault(lba + there, lost, FaultKind.MISSING),))
 
 
 def _with_sub(sectors: Sectors) -> Sectors:
