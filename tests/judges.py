@@ -27,6 +27,10 @@ PACKAGES = {
     "cd-read": "libcdio-utils",
     "ddrescuelog": "gddrescue",
     "cueconvert": "cuetools",
+    "7z": "7zip",
+    "xz": "xz-utils",
+    "dmg2img": "dmg2img",
+    "daa2iso": "daa2iso",
     "umockdev-run": "umockdev",
     "systemd-analyze": "systemd",
 }

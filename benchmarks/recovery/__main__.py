@@ -4,6 +4,10 @@
 What RESULTS has already is not run again. ``table RESULTS`` prints what it says, as in
 docs/recovery.md; ``discs`` the set with its fault plans; ``copies`` three copies of one disc.
 ``policies RESULTS`` reads one disc of each kind by each of imagerd's policies, for longer.
+
+``guest RESULTS [WORD]``: the real programs on a /dev/srN with a small disc of some kinds, in the
+kernel guest of the tests (which needs what they need); only clients and discs with WORD in their
+names. What is not installed is left out. ``table`` prints these results, too.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from typing import get_args
 
 import msgspec
 
-from benchmarks.recovery import copies, reimplemented, tables
+from benchmarks.recovery import copies, guest, reimplemented, tables
 from benchmarks.recovery.bench import Client, Result, run_client
 from benchmarks.recovery.discs import CONTENTS, Disc, discs, image_of
 from benchmarks.recovery.imagerd_client import by
@@ -88,6 +92,10 @@ def main(arguments: list[str]) -> int:
             ]
             run_all(Path(path), ((name, disc) for disc in some for name in policies()), LONG)
             print(tables.by_policy(list(load(Path(path)))))
+        case ["guest", path]:
+            return guest.boot(Path(path), LIMIT)
+        case ["guest", path, only]:
+            return guest.boot(Path(path), LIMIT, only)
         case ["table", path]:
             print(tables.markdown(list(load(Path(path)))))
         case ["discs"]:

@@ -91,7 +91,10 @@ Client = Callable[[Bench, OpticalDrive, Path], Held]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Of one client with one disc. `recovered`: called good and right; `wrong`: good and not."""
+    """Of one client with one disc. `recovered`: called good and right; `wrong`: good and not.
+
+    `guest`: on a /dev/srN of the kernel; `stopped`: it had not ended when the time was up.
+    """
 
     disc: str
     kind: str
@@ -103,6 +106,8 @@ class Result:
     hours: float
     commands: int
     curve: tuple[tuple[float, int], ...]
+    guest: bool = False
+    stopped: bool = False
 
     @property
     def lost(self) -> int:

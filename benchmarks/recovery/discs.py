@@ -18,10 +18,12 @@ from imagerd.devices.virtual.faults import FaultPlan
 from imagerd.devices.virtual.profile import DriveProfile
 from imagerd.disc.layout import Medium, SectorFormat, TrackMode, single_track
 from imagerd.disc.source import SectorSource
+from imagerd.disc.spiral import SPIRALS
 from imagerd.formats import iso, open_image
 from imagerd.sectors.convert import to_raw
 
 SECTORS = 12_000
+SMALL = 2_000
 CONTENTS = ("mode1", "mode1", "mode1", "xa", "audio", "dvd")
 _BATCH = 2000
 _INNER = {"dvd": 24.0}
@@ -163,6 +165,15 @@ KINDS: dict[str, tuple[Callable[[_Place], Hurts], tuple[str, ...]]] = {
     "cached lies": (_mixed, ("cheat",)),
 }
 
+SMALL_SET = (
+    ("radial scratches", "mode1", "workshop"),
+    ("circumferential scratches", "mode1", "office"),
+    ("rot from the rim", "mode1", "workshop"),
+    ("fingerprints", "mode1", "office"),
+    ("cached lies", "mode1", "cheat"),
+    ("radial scratches", "audio", "workshop"),
+)
+
 
 def discs() -> Iterator[Disc]:
     """All 48, always the same."""
@@ -171,15 +182,29 @@ def discs() -> Iterator[Disc]:
             yield _disc(kind, hurts, content, drives[index % len(drives)], number * 100 + index)
 
 
+def small_discs() -> Iterator[Disc]:
+    """One disc of each of some kinds, of `SMALL` sectors: for what runs where all is emulated."""
+    for number, (kind, content, drive) in enumerate(SMALL_SET):
+        yield _disc(kind, KINDS[kind][0], content, drive, 9000 + number, SMALL)
+
+
 def copies(kind: str, content: str, drive: str, seed: int, count: int) -> tuple[Disc, ...]:
     """`count` discs of one pressing, each with its own damage of that kind."""
     hurts, _ = KINDS[kind]
     return tuple(_disc(kind, hurts, content, drive, seed * 10 + n) for n in range(count))
 
 
-def _disc(kind: str, hurts: Callable[[_Place], Hurts], content: str, drive: str, seed: int) -> Disc:
+def _disc(
+    kind: str,
+    hurts: Callable[[_Place], Hurts],
+    content: str,
+    drive: str,
+    seed: int,
+    sectors: int = SECTORS,
+) -> Disc:
     rng = np.random.default_rng([4, seed])
-    place = _Place(_INNER.get(content, 25.0), _OUTER.get(content, 27.0), rng)
+    outer = _OUTER.get(content, 27.0) if sectors == SECTORS else _cd_radius(sectors)
+    place = _Place(_INNER.get(content, 25.0), outer, rng)
     lines = [f"seed = {seed}"]
     for hurt in hurts(place):
         lines.append("\n[[surface]]")
@@ -190,8 +215,16 @@ def _disc(kind: str, hurts: Callable[[_Place], Hurts], content: str, drive: str,
     return Disc(f"{kind}, {content} {seed}", kind, content, drive, "\n".join(lines) + "\n")
 
 
-def image_of(content: str, folder: Path) -> Path:
-    """The image of a sound disc, made once in `folder`: noise, valid where sectors can be."""
+def _cd_radius(sectors: int) -> float:
+    """In mm, where so many sectors of a CD end."""
+    return SPIRALS[Medium.CD].radius(sectors) * 1000
+
+
+def image_of(content: str, folder: Path, sectors: int = SECTORS) -> Path:
+    """The image of a sound disc, made once in `folder`: noise, valid where sectors can be.
+
+    A folder holds images of one size.
+    """
     is_dvd = content == "dvd"
     data = folder / f"{content}.{'iso' if is_dvd else 'bin'}"
     sheet = data if is_dvd else data.with_suffix(".cue")
@@ -199,8 +232,8 @@ def image_of(content: str, folder: Path) -> Path:
         return sheet
     rng = np.random.default_rng(7)
     with data.open("wb") as stream:
-        for at in range(0, SECTORS, _BATCH):
-            stream.write(_rows(content, rng, at, min(_BATCH, SECTORS - at)))
+        for at in range(0, sectors, _BATCH):
+            stream.write(_rows(content, rng, at, min(_BATCH, sectors - at)))
     if not is_dvd:
         mode = {"audio": "AUDIO", "xa": "MODE2/2352"}.get(content, "MODE1/2352")
         sheet.write_text(f'FILE "{data.name}" BINARY\n  TRACK 01 {mode}\n    INDEX 01 00:00:00\n')

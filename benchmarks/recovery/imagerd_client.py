@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,24 +22,32 @@ def by(budget: Budget) -> Client:
     """A client that reads with this budget."""
 
     def client(bench: Bench, drive: OpticalDrive, folder: Path) -> Held:
-        features = drive.probe_read_features()
-        job = Job(
-            bench.disc.name,
-            LayoutRecord.of(drive.layout),
-            features=ReadFeatures(c2=bool(features.c2), sub=False),
-        )
         clock = Clock(
             monotonic=lambda: bench.seconds, unix=time.time, sleep=bench.virtual.clock.spend
         )
-        with Workspace.create(folder, job) as work:
-            recovery = Recovery(drive, work, budget, clock=clock)
-            try:
-                for _ in recovery.run():
-                    bench.claim(work.map.count(*GOOD))
-            except OutOfTime:
-                recovery.settle()
-            bench.claim(work.map.count(*GOOD))
-            good = np.isin(work.map.states(work.map.start, len(work.map)), GOOD)
-            return Held(work.read_rows(work.map.start, len(work.map)), good)
+        return recover(drive, folder, budget, clock, bench.claim)
 
     return client
+
+
+def recover(
+    drive: OpticalDrive,
+    folder: Path,
+    budget: Budget,
+    clock: Clock,
+    claim: Callable[[int], None] = lambda good: None,
+) -> Held:
+    """What imagerd has of the disc when it ends, or when its transport says `OutOfTime`."""
+    features = drive.probe_read_features()
+    read = ReadFeatures(c2=bool(features.c2), sub=False)
+    job = Job("bench", LayoutRecord.of(drive.layout), features=read)
+    with Workspace.create(folder, job) as work:
+        recovery = Recovery(drive, work, budget, clock=clock)
+        try:
+            for _ in recovery.run():
+                claim(work.map.count(*GOOD))
+        except OutOfTime:
+            recovery.settle()
+        claim(work.map.count(*GOOD))
+        good = np.isin(work.map.states(work.map.start, len(work.map)), GOOD)
+        return Held(work.read_rows(work.map.start, len(work.map)), good)

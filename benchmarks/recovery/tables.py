@@ -13,12 +13,36 @@ OURS = "imagerd"
 
 
 def markdown(results: Sequence[Result]) -> str:
-    """Lost sectors by kind, wrong ones, hours, and what the two demands say."""
+    """Lost sectors by kind, wrong ones, hours, and what the two demands say.
+
+    Results of the guest have a table of their own.
+    """
+    if guests := [result for result in results if result.guest]:
+        rest = [result for result in results if not result.guest]
+        return "\n\n".join([*([markdown(rest)] if rest else []), _programs(guests)])
     names = list(dict.fromkeys(result.client for result in results))
     parts = ["Sectors lost (wrong ones passed as good):", _table(results, names)]
     parts += ["Drive hours and commands, all discs:", _effort(results, names)]
     parts += [_demands(results, [name for name in names if name != OURS])]
     return "\n\n".join(parts)
+
+
+def _programs(results: Sequence[Result]) -> str:
+    """Each program with each disc."""
+    lines = [
+        "| disc | program | recovered | wrong as good | drive seconds | commands |",
+        "|---|---|---|---|---|---|",
+    ]
+    last = ""
+    for result in sorted(results, key=lambda each: each.disc.rpartition(" ")[2]):
+        what = f"{result.kind}, {result.content}, {result.sectors:,} sectors"
+        lines.append(
+            f"| {what if result.disc != last else ''} | `{result.client}` | {result.recovered:,}"
+            f" | {result.wrong:,} | {result.hours * 3600:.1f}{' (stopped)' * result.stopped}"
+            f" | {result.commands:,} |"
+        )
+        last = result.disc
+    return "\n".join(lines)
 
 
 def by_policy(results: Sequence[Result]) -> str:

@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from imagerd.base.errors import BadInput
-from imagerd.disc.source import Bytes2D
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.soundfiles import Sound, soundfile
 
@@ -39,78 +38,71 @@ def is_audio(head: bytes, kind: str) -> bool:
     return kind == "MP3" and head[:1] == b"\xff" and len(head) > 1 and head[1] >= 0xE0
 
 
-class AudioFile(DataFile):
-    """Reads as the samples do in a WAVE file; `begin`, `end` and `size` are bytes of these.
+def open_audio(path: Path) -> DataFile:
+    """The audio file `path`, read as the samples do in a WAVE file.
 
     Raises `BadInput` for what cannot be decoded or is not 44.1 kHz, stereo, `NotAvailable` where
     the package `soundfile` is missing.
     """
+    file = DataFile(path, AudioStore(path))
+    file.pad = True
+    return file
+
+
+class AudioStore:
+    """The samples of an audio file as bytes, little-endian: a `ByteStore`."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
+        self._path = path
         self._errors = soundfile().SoundFileRuntimeError
         self._lock = threading.Lock()
-        try:
-            self._sound = _opened(path)
-        except BaseException:
-            super().close()
-            raise
-        self.lossy = self._sound.format in ("OGG", "MP3")
+        self._sound = _opened(path)
+        self._lossy = self._sound.format in ("OGG", "MP3")
         self._at = 0
-        self.size = self.end = self._sound.frames * _FRAME
-        self.pad = True
+        self.size = self._sound.frames * _FRAME
+        self.files: tuple[Path, ...] = (path,)
+        self.suspect = False
+        self.notes: tuple[str, ...] = ()
+        if self._lossy:
+            self.notes = (
+                f"{path.name} lost some of the sound when it was made: its sectors are those of no"
+                " disc",
+            )
 
-    @property
-    def plain(self) -> bool:
-        """Never: what is read is in no file."""
-        return False
-
-    def peek(self, offset: int, count: int) -> bytes:
-        """Up to `count` bytes of samples from `offset`; none where they cannot be decoded."""
-        if offset < 0 or offset >= self.size or count <= 0:
-            return b""
-        count = min(count, self.size - offset)
-        skip = offset % _FRAME
-        found = self._frames((offset - skip) // _FRAME, -(-(count + skip) // _FRAME))
-        return b"" if found is None else found.tobytes()[skip : skip + count]
-
-    def rows(self, offset: int, count: int, size: int) -> tuple[Bytes2D, int]:
-        """As `DataFile.rows`: the rest of the block is missing after what cannot be decoded."""
-        data = np.zeros((count, size), np.uint8)
-        wanted = max(0, min(count * size, self.end - offset))
-        got = self._fill(data.reshape(-1)[:wanted], offset)
-        whole = got == wanted
-        return data, -(-got // size) if whole else got // size
-
-    def lost_rows(self, offset: int, size: int) -> int:
-        """How many rows from `offset`, of which the first cannot be decoded, cannot be either."""
-        rows = 1
-        while rows < _TRIED and offset + rows * size < self.end:
-            if self.peek(offset + rows * size, size):
+    def read_into(self, view: memoryview, offset: int) -> int:
+        """Decode into `view`; where that fails, sector by sector, up to the one that is bad."""
+        wanted = max(0, min(len(view), self.size - offset))
+        whole = self._bytes(offset, wanted)
+        if len(whole) == wanted:
+            view[:wanted] = whole
+            return wanted
+        got = 0
+        while got < wanted:
+            piece = self._bytes(offset + got, min(_SECTOR * _FRAME, wanted - got))
+            if not piece:
                 break
-            rows += 1
-        return rows
+            view[got : got + len(piece)] = piece
+            got += len(piece)
+        return got
+
+    def lost(self, offset: int) -> int:
+        """How many bytes from `offset`, where nothing can be decoded, cannot be either."""
+        size = _SECTOR * _FRAME
+        for rows in range(1, _TRIED):
+            at = offset + rows * size
+            if at >= self.size or self._bytes(at, min(size, self.size - at)):
+                return rows * size
+        return _TRIED * size
 
     def close(self) -> None:
         """Close the file; idempotent."""
         self._sound.close()
-        super().close()
 
-    def _fill(self, flat: npt.NDArray[np.uint8], offset: int) -> int:
-        """Decode into `flat`; where that fails, sector by sector, up to the one that is bad."""
-        whole = self.peek(offset, len(flat))
-        if len(whole) == len(flat):
-            flat[:] = np.frombuffer(whole, np.uint8)
-            return len(flat)
-        got = 0
-        step = _SECTOR * _FRAME
-        while got < len(flat):
-            piece = self.peek(offset + got, min(step, len(flat) - got))
-            if not piece:
-                break
-            flat[got : got + len(piece)] = np.frombuffer(piece, np.uint8)
-            got += len(piece)
-        return got
+    def _bytes(self, offset: int, count: int) -> bytes:
+        """All `count` bytes from `offset`, or none."""
+        skip = offset % _FRAME
+        found = self._frames((offset - skip) // _FRAME, -(-(count + skip) // _FRAME))
+        return b"" if found is None else found.tobytes()[skip : skip + count]
 
     def _frames(self, first: int, count: int) -> npt.NDArray[np.int16] | None:
         """Frames from `first`, (count, 2); None where they cannot all be decoded."""
@@ -120,16 +112,16 @@ class AudioFile(DataFile):
             except self._errors:  # of which the decoder does not recover
                 self._sound.close()
                 with suppress(BadInput):  # then it stays closed, and all further reads fail
-                    self._sound, self._at = _opened(self.path), 0
+                    self._sound, self._at = _opened(self._path), 0
                 return None
 
     def _decoded(self, first: int, count: int) -> npt.NDArray[np.int16] | None:
         skip = 0
         if self._at != first:
-            start = max(0, first - _RUN_UP) if self.lossy else first
+            start = max(0, first - _RUN_UP) if self._lossy else first
             self._sound.seek(start)
             skip = first - start
-        if self.lossy:
+        if self._lossy:
             found = _to_16_bits(self._sound.read(skip + count, "float32", always_2d=True))
         else:
             found = self._sound.read(skip + count, "int16", always_2d=True)
@@ -148,7 +140,7 @@ def _to_16_bits(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
 
 def _opened(path: Path) -> Sound:
     library = soundfile()
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         sound = library.SoundFile(file, closefd=True)
     except library.LibsndfileError as error:

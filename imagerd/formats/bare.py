@@ -16,8 +16,13 @@ from imagerd.formats.probe import Probed, probe
 
 def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
     """Open `path`. Raises `BadInput` if neither syncs nor a volume nor its length tell a size."""
-    file = DataFile(path)
-    warnings: list[Warning_] = []
+    return open_file(DataFile(path))
+
+
+def open_file(file: DataFile, format: str = "bin") -> ExtentImage:
+    """As `open_image`, of bytes that need not be a file's own."""
+    path = file.path
+    warnings = [Warning_(path, None, note) for note in file.store.notes]
     found = probe(file, 0)
     if found is None and file.size % SectorFormat.RAW.size == 0:
         found = Probed(SectorFormat.RAW, TrackMode.AUDIO)
@@ -31,14 +36,24 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
             f"{path} has neither data sectors nor a volume, and its length fits no sector size;"
             " name its cue sheet instead."
         )
-    sheet = next((s for s in (".cue", ".CUE") if path.with_suffix(s).exists()), None)
+    sheet = _sheet(path)
     if sheet is not None:
-        other = path.with_suffix(sheet).name
-        warnings.append(Warning_(path, None, f"open {other} for its tracks; this is one track"))
-    return _image(path, file, found, warnings)
+        warnings.append(
+            Warning_(path, None, f"open {sheet.name} for its tracks; this is one track")
+        )
+    return _image(file, format, found, warnings)
 
 
-def _image(path: Path, file: DataFile, found: Probed, warnings: list[Warning_]) -> ExtentImage:
+def _sheet(path: Path) -> Path | None:
+    """The sheet beside it: X.cue for X.bin, and for X.bin.ecm."""
+    names = [path.with_suffix(suffix) for suffix in (".cue", ".CUE")]
+    if path.with_suffix("").suffix.lower() in (".bin", ".img"):
+        names += [path.with_suffix("").with_suffix(suffix) for suffix in (".cue", ".CUE")]
+    return next((name for name in names if name.exists()), None)
+
+
+def _image(file: DataFile, format: str, found: Probed, warnings: list[Warning_]) -> ExtentImage:
+    path = file.path
     count = file.sectors_from(0, found.stored.size)
     left = file.size % found.stored.size
     if left:
@@ -50,4 +65,6 @@ def _image(path: Path, file: DataFile, found: Probed, warnings: list[Warning_]) 
     if found.mode is TrackMode.MODE2:
         layout = replace(layout, disc_type=DiscType.XA)
     extent = Extent(0, count, found.mode, found.stored, file)
-    return ExtentImage(path, "bin", layout, [extent], files=(path,), warnings=tuple(warnings))
+    return ExtentImage(
+        path, format, layout, [extent], files=file.store.files, warnings=tuple(warnings)
+    )

@@ -142,16 +142,23 @@ def _read_file(extent: Extent, file: DataFile, lba: int, count: int) -> Sectors:
     size = extent.row_size
     begin = extent.offset + (lba - extent.lba) * size
     data, there = file.rows(begin, count, size)
-    # Sectors after the lost ones may be there again: the block ends where these do.
-    lost = min(count - there, file.lost_rows(begin + there * size, size)) if there < count else 0
-    data = data[: there + lost]
     if extent.skip:
         data = np.ascontiguousarray(data[:, : extent.stored.size])
-    sectors = Sectors.good(lba, data, extent.stored)
-    if not lost:
-        return sectors
+    if there == count:
+        return _doubted(Sectors.good(lba, data, extent.stored), file)
+    # Sectors after the lost ones may be there again: the block ends where these do.
+    lost = min(count - there, file.lost_rows(begin + there * size, size))
+    sectors = _doubted(Sectors.good(lba, data[: there + lost], extent.stored), file)
     sectors.states[there:] = SectorState.FAILED
-    return replace(sectors, faults=(Fault(lba + there, lost, FaultKind.MISSING),))
+    fault = Fault(lba + there, lost, FaultKind.MISSING)
+    return replace(sectors, faults=(fault,))
+
+
+def _doubted(sectors: Sectors, file: DataFile) -> Sectors:
+    """SUSPECT where what the file was packed with says so."""
+    if file.store.suspect:
+        sectors.states[:] = SectorState.SUSPECT
+    return sectors
 
 
 def _with_sub(sectors: Sectors) -> Sectors:

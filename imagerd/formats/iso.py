@@ -17,9 +17,14 @@ LARGEST_DVD = 4_173_824  # blocks of a DVD+R DL
 
 def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
     """Open `path`. There is no header: how large it is tells the family of discs."""
-    file = DataFile(path)
+    return open_file(DataFile(path))
+
+
+def open_file(file: DataFile, format: str = "iso") -> ExtentImage:
+    """As `open_image`, of bytes that need not be a file's own."""
+    path = file.path
     blocks, left = divmod(file.size, _BLOCK.size)
-    warnings: list[Warning_] = []
+    warnings = [Warning_(path, None, note) for note in file.store.notes]
     if left:
         warnings.append(
             Warning_(path, None, f"it ends in the middle of a block: {left} of {_BLOCK.size} bytes")
@@ -32,7 +37,9 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
         )
     layout = block_layout(blocks)
     extent = Extent(0, blocks, layout.tracks[0].mode, _BLOCK, file)
-    return ExtentImage(path, "iso", layout, [extent], files=(path,), warnings=tuple(warnings))
+    return ExtentImage(
+        path, format, layout, [extent], files=file.store.files, warnings=tuple(warnings)
+    )
 
 
 def block_layout(blocks: int) -> Layout:

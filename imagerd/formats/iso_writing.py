@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import Layout, SectorFormat, Track
 from imagerd.disc.source import Bytes2D, Sectors, SectorSource
 from imagerd.formats.features import Feature
-from imagerd.formats.output import Output, publish, refuse_all
+from imagerd.formats.output import Output, Sink, refuse_all
 from imagerd.formats.rawform import Runs, filler, to_raw, unread
 from imagerd.formats.registry import Container
 from imagerd.formats.userdata import UserData
@@ -38,6 +38,21 @@ class _Job:
 
 def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Task[WrittenImage]:
     """Write a track of `source` as the .iso `target`; see `imagerd.formats.write_image`."""
+
+    def plain(stack: ExitStack, size: int) -> Output:
+        return Output(target, options, stack, size)
+
+    return (yield from write_blocks(source, target, options, "iso", plain))
+
+
+def write_blocks(
+    source: SectorSource,
+    target: Path,
+    options: WriteOptions,
+    format: str,
+    sink: Callable[[ExitStack, int], Sink],
+) -> Task[WrittenImage]:
+    """As `write_image`, into the sink made for a number of bytes."""
     track = _choose(source.layout, options.track, target)
     refuse_all([target], options)
     job = _Job(
@@ -49,14 +64,15 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
         ),
     )
     with ExitStack() as stack:
-        output = Output(target, options, stack, len(_stored(track)) * _USER)
+        output = sink(stack, len(_stored(track)) * _USER)
         yield from _write(job, output)
-        written = publish([output])
-    digests = written[0].digests
+        output.finish()
+        written = output.name()
+    digests = output.digests
     return WrittenImage(
         target,
-        "iso",
-        written,
+        format,
+        (written,),
         (TrackDigests(track.number, digests),) if digests else (),
         tuple(_left_out(source, track, job.user)),
         job.bad.ranges(),
@@ -81,7 +97,7 @@ def _stored(track: Track) -> range:
     return range(max(track.index1, track.stored_range.start), track.stored_range.stop)
 
 
-def _write(job: _Job, output: Output) -> Iterator[Progress]:
+def _write(job: _Job, output: Sink) -> Iterator[Progress]:
     track = job.track
     area = _stored(track)
     lba, start, end = area.start, area.start, area.stop

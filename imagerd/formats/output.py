@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Protocol
 
 from imagerd.base.digests import Digests, Hasher
 from imagerd.base.errors import NotAvailable
@@ -18,6 +19,24 @@ from imagerd.formats.written import WriteOptions, WrittenFile
 # ext4, and allocating those made writing four to ten times slower. A thread for writing gained
 # nothing: it waits for the interpreter's lock after every call.
 _PIECE = 256 << 10
+
+
+class Sink(Protocol):
+    """Where sectors go, plainly or packed; `digests` are those of what goes in, once finished."""
+
+    digests: Digests | None
+
+    def write(self, data: Bytes2D) -> None:
+        """Append rows; they may not be changed afterwards."""
+        ...
+
+    def finish(self) -> None:
+        """Close the file, on the disk if so asked."""
+        ...
+
+    def name(self) -> WrittenFile:
+        """Give the finished file its name."""
+        ...
 
 
 class Output:
@@ -98,7 +117,7 @@ def refuse_all(targets: Sequence[Path], options: WriteOptions) -> None:
         refuse_existing(target, overwrite=options.overwrite)
 
 
-def publish(outputs: Sequence[Output]) -> tuple[WrittenFile, ...]:
+def publish(outputs: Sequence[Sink]) -> tuple[WrittenFile, ...]:
     """Name all files, in this order: let the sheet be last, so that it never names what is not."""
     for output in outputs:
         output.finish()

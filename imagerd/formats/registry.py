@@ -38,6 +38,18 @@ class Container(StrEnum):
     ISO = "iso"
     CHD = "chd"
     BIN = "bin"
+    CSO = "cso"
+    ZSO = "zso"
+    DAA = "daa"
+    DAX = "dax"
+    DMG = "dmg"
+    ECM = "ecm"
+    ISZ = "isz"
+    SPLIT = "split"
+    GZIP = "gzip"
+    XZ = "xz"
+    ZSTD = "zstd"
+    BZIP2 = "bzip2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,7 @@ class Row:
 
 _CD_WITH_SUB = WHOLE_CD - {Feature.GD_AREAS} | {Feature.SUBCHANNEL}
 _IN_SUBCHANNEL = {Feature.INDEXES, Feature.ISRC, Feature.MCN}
+_PACKED = "imagerd.formats.packed.opening"
 
 ROWS = {
     Container.CUE: Row(
@@ -112,6 +125,8 @@ ROWS = {
     Container.CDI: Row("imagerd.formats.cdi.opening", (".cdi",), signs.is_cdi),
     Container.B6T: Row("imagerd.formats.b6t.opening", (".b6t", ".b5t"), signs.is_b6t),
     Container.C2D: Row("imagerd.formats.c2d", (".c2d",), signs.is_c2d),
+    Container.SPLIT: Row(_PACKED, (), signs.is_split),
+    Container.DMG: Row(_PACKED, (".dmg",), signs.is_dmg),  # its front may be that of the disc
     Container.BIN: Row("imagerd.formats.bare", (".bin", ".img"), signs.is_raw),
     Container.ISO: Row(
         "imagerd.formats.iso",
@@ -120,7 +135,35 @@ ROWS = {
         "imagerd.formats.iso_writing",
         frozenset({Feature.BLOCKS}),
     ),
+    Container.CSO: Row(
+        _PACKED,
+        (".cso", ".ciso"),
+        signs.is_cso,
+        "imagerd.formats.packed.cso_writing",
+        frozenset({Feature.BLOCKS}),
+    ),
+    Container.GZIP: Row(_PACKED, (".gz",), signs.is_gzip),
+    Container.XZ: Row(_PACKED, (".xz",), signs.is_xz),
+    Container.ZSTD: Row(_PACKED, (".zst",), signs.is_zstd),
+    Container.BZIP2: Row(_PACKED, (".bz2",), signs.is_bzip2),
+    Container.DAA: Row(_PACKED, (".daa",), signs.is_daa),
+    Container.DAX: Row(_PACKED, (".dax",), signs.is_dax),
+    Container.ISZ: Row(_PACKED, (".isz",), signs.is_isz),
+    Container.ECM: Row(
+        _PACKED, (".ecm",), signs.is_ecm, "imagerd.formats.packed.ecm_writing", WHOLE_CD
+    ),
+    Container.ZSO: Row(
+        _PACKED,
+        (".zso",),
+        signs.is_zso,
+        "imagerd.formats.packed.cso_writing",
+        frozenset({Feature.BLOCKS}),
+    ),
 }
+
+
+# What holds the 2048-byte sectors of one track, and nothing else of a CD.
+COOKED = frozenset({Container.ISO, Container.CSO, Container.ZSO})
 
 
 class _Reader(Protocol):

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
-from imagerd.formats.datafile import DataFile
+from imagerd.base.errors import BadInput
+from imagerd.formats.datafile import DataFile, PlainStore
+from imagerd.formats.names import find
 from imagerd.sectors.geometry import SYNC
 
 _SHEET = re.compile(
@@ -15,6 +18,7 @@ _CDRDAO = re.compile(rb"(?m)^\s*(?:CD_DA|CD_ROM|CD_ROM_XA|CD_I)\s*(?://|$)")
 _CDRDAO_TRACK = re.compile(rb"(?m)^[ \t]*TRACK[ \t]+(?:AUDIO|MODE[012]\w*)\b")
 _CUE_INDEX = re.compile(rb"(?im)^[ \t]*INDEX[ \t]+\d+[ \t]+\d+:")
 _GDI = re.compile(rb"\s*\d{1,2}\s*\n\s*\d{1,2}[ \t]+\d{1,6}[ \t]+\d{1,2}[ \t]+\d{4}[ \t]+\S")
+_PART = re.compile(r"(.*\.)(\d{3})|(.*\.part)(\d{1,3})|(.*\.i)(\d{2})", re.IGNORECASE)
 _VOLUME = 16 * 2048
 
 
@@ -91,3 +95,93 @@ def is_iso(file: DataFile) -> bool:
     """Whether it is an image of 2048-byte blocks with a volume in it."""
     magic = file.peek(_VOLUME, 14)
     return magic[1:6] in (b"CD001", b"BEA01", b"CD-I ") or magic[9:14] == b"CDROM"
+
+
+def is_cso(file: DataFile) -> bool:
+    """Whether it is CSO, version 1 or 2."""
+    return file.peek(0, 4) == b"CISO"
+
+
+def is_zso(file: DataFile) -> bool:
+    """Whether it is ZSO."""
+    return file.peek(0, 4) == b"ZISO"
+
+
+def is_ecm(file: DataFile) -> bool:
+    """Whether it is ECM."""
+    return file.peek(0, 4) == b"ECM\0"
+
+
+def is_gzip(file: DataFile) -> bool:
+    """Whether it is gzip (RFC 1952)."""
+    return file.peek(0, 3) == b"\x1f\x8b\x08"
+
+
+def is_xz(file: DataFile) -> bool:
+    """Whether it is xz."""
+    return file.peek(0, 6) == b"\xfd7zXZ\0"
+
+
+def is_zstd(file: DataFile) -> bool:
+    """Whether it is zstd (RFC 8878)."""
+    return file.peek(0, 4) == b"\x28\xb5\x2f\xfd"
+
+
+def is_bzip2(file: DataFile) -> bool:
+    """Whether it is bzip2, with a block in it."""
+    head = file.peek(0, 10)
+    return head[:3] == b"BZh" and head[4:] == b"1AY&SY"
+
+
+def is_daa(file: DataFile) -> bool:
+    """Whether it is DAA, or a further part of it."""
+    return file.peek(0, 16) in (b"DAA".ljust(16, b"\0"), b"DAA VOL".ljust(16, b"\0"))
+
+
+def is_dax(file: DataFile) -> bool:
+    """Whether it is DAX."""
+    return file.peek(0, 4) == b"DAX\0"
+
+
+def is_isz(file: DataFile) -> bool:
+    """Whether it is ISZ."""
+    return file.peek(0, 4) == b"IsZ!"
+
+
+def is_dmg(file: DataFile) -> bool:
+    """Whether it is an Apple disk image: its trailer is at the end, in old ones at the front."""
+    return file.peek(file.size - 512, 8) == b"koly\0\0\0\4"
+
+
+def split_name(path: Path) -> tuple[str, int, int] | None:
+    """Of the name of a part: what is before its number, the number, and its digits."""
+    found = _PART.fullmatch(path.name)
+    if found is None:
+        return None
+    stem, number = (group for group in found.groups() if group is not None)
+    return stem, int(number), len(number)
+
+
+def is_split(file: DataFile) -> bool:
+    """Whether it and its neighbour are called like parts, and the later is no image of its own."""
+    name = split_name(file.path)
+    if name is None or not isinstance(file.store, PlainStore):
+        return False
+    stem, number, digits = name
+    try:
+        for other in (number - 1, number + 1):
+            found = find(file.path, (f"{stem}{other:0{digits}}",)) if other >= 0 else None
+            if found is not None:
+                return not (is_iso(file) if other < number else _has_volume(found.path))
+    except BadInput:  # it leads out of the folder, as opening will say
+        return True
+    return False
+
+
+def _has_volume(path: Path) -> bool:
+    """Whether a further file begins like a disc: X.001 and X.002 may be two."""
+    file = DataFile(path)
+    try:
+        return is_iso(file)
+    finally:
+        file.close()

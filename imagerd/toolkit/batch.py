@@ -75,7 +75,8 @@ def plan(sources: Sequence[str], suffix: str, folder: Path | None) -> tuple[Conv
     jobs = []
     for source in sources:
         path = Path(source)
-        target = (path.parent if folder is None else folder) / f"{path.stem}{dotted}"
+        name = f"{path.stem}.bin.ecm" if dotted == ".ecm" else f"{path.stem}{dotted}"
+        target = (path.parent if folder is None else folder) / name
         if target in found:
             raise BadInput(
                 f"{found[target]} and {source} would both become {target}; convert them apart."

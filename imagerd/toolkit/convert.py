@@ -23,14 +23,12 @@ from imagerd.formats import (
     losses,
     write_image,
 )
+from imagerd.formats.registry import COOKED
 from imagerd.toolkit.beside import Piece, map_beside, map_name
 from imagerd.toolkit.intended import Intended
 
 if TYPE_CHECKING:
     from imagerd.toolkit.reread import Reread
-
-# Containers whose writer takes the sectors apart, and so checks them at hardly any cost.
-_CHECKING = frozenset({".iso"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +132,7 @@ def _converted(
 ) -> Task[ConvertResult]:
     """Write the target: by a writer that checks each EDC itself, or from a source that does."""
     doubts = _Doubts(source)
-    if target.suffix.lower() in _CHECKING:
+    if container_of(target) in COOKED:  # its writer takes the sectors apart, and checks them
         options = _write_options(wanted, spared, check=True)
         written = yield from write_image(doubts, target, options)
         wrong, repaired = Extent.of(written.wrong), Extent.of(written.repaired)
@@ -249,7 +247,7 @@ def _write_map(layout: Layout, result: ConvertResult, wanted: ConvertOptions) ->
     the file that was overwritten, there is one again.
     """
     bad = (*result.unreadable.ranges, *result.doubtful.ranges)
-    if result.format == "iso":
+    if result.format in COOKED:
         bad += result.wrong.ranges
     if not bad and not (wanted.overwrite and map_beside(result.target)):
         return None
@@ -261,7 +259,7 @@ def _write_map(layout: Layout, result: ConvertResult, wanted: ConvertOptions) ->
 
 def _pieces(layout: Layout, container: str, wanted: ConvertOptions) -> list[Piece]:
     """The sectors of `layout` as the written files hold them."""
-    if container != "iso":
+    if container not in COOKED:
         from imagerd.formats.cue.render import as_written
 
         tracks = as_written(layout, raw=wanted.raw).tracks

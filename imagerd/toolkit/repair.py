@@ -99,10 +99,7 @@ def repair(
     Raises `BadInput` for images whose sectors do not lie plainly in files.
     """
     if not isinstance(image, Placed):
-        raise BadInput(
-            f"{image.path} keeps its sectors packed, so they cannot be mended in place; convert it"
-            " with --repair."
-        )
+        raise _packed(image)
     resumed = None if dry else _resume(image.path)
     source = source or image
     tracks = [track for track in source.layout.tracks if is_provable(track)]
@@ -136,6 +133,13 @@ def repair(
         unreadable=unreadable,
         journal=journal,
         resumed=resumed,
+    )
+
+
+def _packed(image: Image) -> BadInput:
+    return BadInput(
+        f"{image.path} keeps its sectors packed, so they cannot be mended in place; convert it"
+        " with --repair."
     )
 
 
@@ -237,7 +241,7 @@ class _Changing:
         for row, (stored, why) in sorted(rows.items()):
             place = self._placed.where(block.lba + row)
             if place is None or place.stored is not block.format:
-                raise InternalError(f"LBA {block.lba + row} of {self._image.path} has no place.")
+                raise _packed(self._image)
             differs = np.flatnonzero(stored != block.data[row])
             span = slice(int(differs[0]), int(differs[-1]) + 1)
             self._begun().add(

@@ -11,6 +11,7 @@ from imagerd.base.progress import Task
 from imagerd.disc.ranges import Extent, without
 from imagerd.disc.source import SectorSource
 from imagerd.formats import Container, container_of, losses, open_image
+from imagerd.formats.registry import COOKED
 from imagerd.sectors.views import UserView
 from imagerd.toolkit.compare import CompareResult, Sameness, compare
 
@@ -37,14 +38,19 @@ def reread(source: SectorSource, target: Path, *, track: int | None = None) -> T
     """
     container = container_of(target)
     lossy = losses(source, container, track=track) != ()
-    with closing(open_image(target)) as image:
-        if container is Container.ISO:
+    with closing(open_image(_described(target, container))) as image:
+        if container in COOKED:
             view = UserView(source, track)
             shift = image.layout.start - view.layout.start
             compared = yield from compare(view, image, common=True, shift=shift)
         else:
             compared = yield from compare(source, image, common=lossy)
     return _judge(compared)
+
+
+def _described(target: Path, container: Container) -> Path:
+    """The file to open for what was written as `target`: that which tells the tracks."""
+    return target.with_suffix("").with_suffix(".cue") if container is Container.ECM else target
 
 
 def _judge(compared: CompareResult) -> Reread:

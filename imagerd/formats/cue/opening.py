@@ -12,7 +12,7 @@ from imagerd.disc.cdtext import PACK, CdText
 from imagerd.disc.layout import Layout, Medium, SectorFormat, TrackMode
 from imagerd.disc.msf import LBA_MAX
 from imagerd.formats import names
-from imagerd.formats.audiofile import AudioFile, is_audio
+from imagerd.formats.audiofile import is_audio, open_audio
 from imagerd.formats.cue.place import place
 from imagerd.formats.cue.program import FileEntry, Program
 from imagerd.formats.cue.reader import read_program
@@ -21,6 +21,7 @@ from imagerd.formats.cue.texts import cd_text_of
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.extents import ExtentImage
 from imagerd.formats.image import Warning_
+from imagerd.formats.packed.opening import PACKED_SUFFIXES, is_packed, unpacked
 from imagerd.formats.wave import is_wave, use_as_wave
 
 LARGEST_SHEET = 4 << 20
@@ -77,7 +78,9 @@ def _find_files(path: Path, program: Program, *, allow_outside: bool) -> list[Pa
     found: list[Path] = []
     for entry in program.files:
         try:
-            file = names.find(path, entry.names, allow_outside=allow_outside)
+            file = names.find(path, entry.names, allow_outside=allow_outside) or names.find(
+                path, _packed_names(entry), allow_outside=allow_outside
+            )
         except BadInput:
             if len(program.files) > 1 or names.beside(path) is None:
                 raise
@@ -89,6 +92,11 @@ def _find_files(path: Path, program: Program, *, allow_outside: bool) -> list[Pa
             program.note(entry.line, f"{entry.names[0]!r} was found {note}: {file.path.name}")
         found.append(file.path)
     return found
+
+
+def _packed_names(entry: FileEntry) -> tuple[str, ...]:
+    """X.bin.ecm and the like, for X.bin."""
+    return tuple(name + suffix for suffix in PACKED_SUFFIXES for name in entry.names)
 
 
 def _fallback(path: Path, program: Program, entry: FileEntry) -> Path:
@@ -107,19 +115,15 @@ def _fallback(path: Path, program: Program, entry: FileEntry) -> Path:
 
 
 def _open_file(program: Program, entry: FileEntry, path: Path) -> DataFile:
-    """A data file, audio decoded. Raises `BadInput` for what cannot be read sector by sector."""
-    file = DataFile(path)
+    """A data file, unpacked or decoded. Raises `BadInput` for what cannot be read."""
+    file = unpacked(path)[0] if is_packed(path) else DataFile(path)
     try:
         head = file.peek(0, 12)
         if entry.kind not in _SAMPLES and is_audio(head, entry.kind):
-            audio = AudioFile(path)
+            audio = open_audio(path)
             file.close()
-            if audio.lossy:
-                program.note(
-                    entry.line,
-                    f"{path.name} lost some of the sound when it was made: its sectors are those"
-                    " of no disc",
-                )
+            for note in audio.store.notes:
+                program.note(entry.line, note)
             return audio
         _prepare(program, entry, file, head)
     except BaseException:

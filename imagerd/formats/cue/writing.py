@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from imagerd.disc.source import Sectors, SectorSource
 from imagerd.formats.cue.keeping import Chosen, Written, choose
 from imagerd.formats.cue.render import SheetFile, as_written, render
 from imagerd.formats.image import sheet_of
-from imagerd.formats.output import Output, hasher, publish, refuse_all
+from imagerd.formats.output import Output, Sink, hasher, publish, refuse_all
 from imagerd.formats.rawform import Runs, filler, to_raw, unread
 from imagerd.formats.written import TrackDigests, WriteOptions, WrittenImage
 
@@ -38,29 +38,41 @@ class _Job:
     tracks: list[TrackDigests] = field(default_factory=list)
 
 
+Sinks = Callable[[Path, ExitStack, int], Sink]  # for a file of so many bytes
+
+
 def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Task[WrittenImage]:
     """Write `source` as the sheet `target`; see `imagerd.formats.write_image`."""
+
+    def plain(path: Path, stack: ExitStack, size: int) -> Output:
+        return Output(path, options, stack, size)
+
+    return (yield from write_sheet(source, target, options, plain))
+
+
+def write_sheet(
+    source: SectorSource, target: Path, options: WriteOptions, sinks: Sinks, suffix: str = ""
+) -> Task[WrittenImage]:
+    """As `write_image`, the data into `sinks`; `suffix` comes behind the names in the sheet."""
     _check(source.layout, target)
     layout = as_written(source.layout, raw=options.raw)
     files = sheet_files(layout, target, split=options.split_tracks)
     cdt = target.with_suffix(".cdt") if layout.cd_text else None
     others = [cdt] if cdt else []
-    refuse_all([target, *(target.with_name(f.name) for f in files), *others], options)
+    refuse_all([target, *(target.with_name(f.name + suffix) for f in files), *others], options)
     total = sum(len(track.stored_range) for track in layout.tracks)
     job = _Job(source, options, total)
     with ExitStack() as stack:
-        outputs = []
+        outputs: list[Sink] = []
         for file in files:
             size = sum(len(track.stored_range) * track.stored.size for track in file.tracks)
-            output = Output(target.with_name(file.name), options, stack, size)
+            output = sinks(target.with_name(file.name + suffix), stack, size)
             outputs.append(output)
             yield from _write_file(job, file, output, stack)
         chosen = _choose_sheet(job, layout, files, outputs, cdt)
         if cdt is not None and layout.cd_text is not None and chosen.names_cdt:
-            outputs.append(Output(cdt, options, stack))
-            outputs[-1].write_bytes(layout.cd_text.packs)
-        outputs.append(Output(target, options, stack))
-        outputs[-1].write_bytes(chosen.sheet)
+            outputs.append(_small(cdt, layout.cd_text.packs, options, stack))
+        outputs.append(_small(target, chosen.sheet, options, stack))
         written = publish(outputs)
     left_out = tuple(_left_out(layout, sub_seen=job.sub_seen))
     return WrittenImage(
@@ -77,19 +89,30 @@ def _choose_sheet(
     job: _Job,
     layout: Layout,
     files: tuple[SheetFile, ...],
-    outputs: list[Output],
+    outputs: list[Sink],
     cdt: Path | None,
 ) -> Chosen:
-    """The sheet that the source came with, as far as it is true of `outputs`; else ours."""
+    """The sheet that the source came with, as far as it is true of `outputs`; else ours.
+
+    What is packed cannot be looked at yet: there it is ours.
+    """
     name = cdt.name if cdt else None
     written = Written(
         tuple(file.name for file in files),
-        tuple(output.part for output in outputs),
+        tuple(output.part for output in outputs if isinstance(output, Output)),
         layout.cd_text,
         name,
     )
     original = job.options.sheet or sheet_of(job.source)
+    if len(written.paths) < len(files):
+        original = None
     return choose(original, render(layout, files, name), written)
+
+
+def _small(target: Path, data: bytes, options: WriteOptions, stack: ExitStack) -> Output:
+    output = Output(target, options, stack)
+    output.write_bytes(data)
+    return output
 
 
 def _check(layout: Layout, target: Path) -> None:
@@ -116,7 +139,7 @@ def sheet_files(layout: Layout, target: Path, *, split: bool) -> tuple[SheetFile
     )
 
 
-def _write_file(job: _Job, file: SheetFile, output: Output, stack: ExitStack) -> Iterator[Progress]:
+def _write_file(job: _Job, file: SheetFile, output: Sink, stack: ExitStack) -> Iterator[Progress]:
     alone = len(file.tracks) == 1  # then the digests of the file are those of the track
     for track in file.tracks:
         own = None if alone else hasher(job.options, stack)
@@ -128,7 +151,7 @@ def _write_file(job: _Job, file: SheetFile, output: Output, stack: ExitStack) ->
         job.tracks.append(TrackDigests(file.tracks[0].number, output.digests))
 
 
-def _write_track(job: _Job, track: Track, output: Output, own: Hasher | None) -> Iterator[Progress]:
+def _write_track(job: _Job, track: Track, output: Sink, own: Hasher | None) -> Iterator[Progress]:
     lba, end = track.stored_range.start, track.stored_range.stop
     fill = b"" if track.mode is TrackMode.AUDIO else job.options.fill
     while lba < end:
