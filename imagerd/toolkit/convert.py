@@ -23,7 +23,7 @@ from imagerd.formats import (
     losses,
     write_image,
 )
-from imagerd.formats.registry import COOKED
+from imagerd.formats.registry import COOKED, Container
 from imagerd.toolkit.beside import Piece, map_beside, map_name
 from imagerd.toolkit.intended import Intended
 
@@ -41,8 +41,7 @@ class ConvertOptions:
     before it gets its name. `strict`: refuse what the container cannot hold. `verify`: read the
     target back and compare. `keep`: a target that is there already and is what would be written
     is left alone; what is there and is something else is `AlreadyThere`. `swap`: exchange the two
-    bytes of each sample of audio. `raw`, `sheet`: see
-    `WriteOptions`.
+    bytes of each sample of audio. `raw`, `sheet`: see `WriteOptions`.
     """
 
     overwrite: bool = False
@@ -65,12 +64,11 @@ class ConvertResult:
     """What was written and what is wrong with it; LBAs are the source's.
 
     `lost`: features of the source that the container cannot hold; `left_out`: all that it does not,
-    in words. `unreadable`: holds filling. `doubtful`: written as
-    it came, though nothing proves it and something speaks against it. `wrong`: written as read,
-    though the EDC is wrong; of these `intended` were left so, as a copy protection made them.
-    `repaired`: corrected by parity, not as read. `map`: the ddrescue map file that lists beside
-    the target what can not be told from it any more. `reread`: what reading it back gave, if that
-    was asked. `kept`: it was there already.
+    in words. `unreadable`: holds filling. `doubtful`: written as it came, though nothing proves it
+    and something speaks against it. `wrong`: written as read, though the EDC is wrong; of these
+    `intended` were left so, as a copy protection made them. `repaired`: corrected by parity, not as
+    read. `map`: the ddrescue map file that lists beside the target what can not be told from it any
+    more. `reread`: what reading it back gave, if that was asked. `kept`: it was there already.
     """
 
     ok: bool
@@ -262,7 +260,7 @@ def _pieces(layout: Layout, container: str, wanted: ConvertOptions) -> list[Piec
     if container not in COOKED:
         from imagerd.formats.cue.render import as_written
 
-        tracks = as_written(layout, raw=wanted.raw).tracks
+        tracks = as_written(layout, raw=wanted.raw or container != Container.CUE).tracks
         return [Piece(track.stored_range, track.stored.size) for track in tracks]
     number = wanted.track
     track = next(t for t in layout.tracks if t.is_data and number in (None, t.number))

@@ -95,10 +95,11 @@ def command(
 ) -> None:
     """Write a disc or an image as another kind of image.
 
-    TARGET's suffix chooses the container: .iso (2048-byte sectors of one data track), .cue (with
-    its .bin), .chd (MAME), .ccd (CloneCD), .nrg (Nero), .mds (Alcohol 120%), .toc (cdrdao) or .gdi
-    (GD-ROMs). With --to it is one for any number of sources, which then are converted side by side.
-    What the container cannot hold is told before it is written.
+    TARGET's suffix chooses the container: .iso (2048-byte sectors of one data track; packed .cso,
+    .zso), .cue (with its .bin; packed .bin.ecm), .chd (MAME), .ccd (CloneCD), .nrg (Nero), .mds
+    (Alcohol 120%), .toc (cdrdao) or .gdi (GD-ROMs). With --to it is one for any number of sources,
+    which then are converted side by side. What the container cannot hold is told before it is
+    written.
 
     The EDC of every data sector is checked on the way. From one container to another, sectors are
     corrected by their parity where that makes the EDC right, and listed; what a copy protection
