@@ -211,7 +211,7 @@ def mixed() -> MemorySource:
 def test_a_mixed_disc_gives_its_first_data_track_and_tells_the_rest(tmp_path: Path) -> None:
     result = written(tmp_path, mixed())
     assert (tmp_path / "out.iso").read_bytes() == noise(40, 2048, 20)[10:].tobytes()
-    assert result.left_out == ("audio track 1", "data track 3", "10 sectors of pregap")
+    assert result.left_out == ("audio track 1", "data track 3", "the pregap of track 2")
     third = WriteOptions(track=3, overwrite=True, sync=False)
     assert written(tmp_path, mixed(), third).tracks[0].number == 3
     assert (tmp_path / "out.iso").read_bytes() == noise(10, 2048, 11460).tobytes()

@@ -8,16 +8,26 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagerd.base.errors import BadInput
 from imagerd.base.progress import Progress, run
-from imagerd.disc.layout import SectorFormat, TrackMode
+from imagerd.disc.layout import (
+    Index,
+    Layout,
+    Medium,
+    SectorFormat,
+    Session,
+    Track,
+    TrackMode,
+)
 from imagerd.disc.ranges import Extent
 from imagerd.disc.source import SectorSource
-from imagerd.formats import open_image
+from imagerd.formats import open_image, rawform
+from imagerd.toolkit.checked import CheckedSource
 from imagerd.toolkit.checksums import (
     ChecksumFile,
     Expected,
@@ -246,3 +256,18 @@ def test_missing_sync_before_a_known_pregap_is_damage() -> None:
     disc = memory_disc([data(60), audio(40, pregap=10)])
     disc.raw[1][55:] = 0
     assert places(proven(disc).tracks[0].wrong_header) == set(range(55, 60))
+
+
+def test_sectors_beyond_what_msf_can_name_are_proven_by_their_edc() -> None:
+    """A GD-ROM ends at LBA 549150; 99:59:74 is 449849."""
+    start, count = 449_000, 1500
+    track = Track(1, 1, TrackMode.MODE1, (Index(1, start),), start + count)
+    layout = Layout(Medium.CD, (Session(1, (track,), start + count),))
+    user = np.random.default_rng(1).integers(0, 256, (count, 2048), np.uint8)
+    raw = rawform.to_raw(user, SectorFormat.USER, TrackMode.MODE1, start)
+    disc = MemorySource(layout, {1: raw})
+    assert run(verify(disc)).ok
+    raw[1400, 100] ^= 1
+    assert run(verify(disc)).sectors.tracks[0].wrong_edc.ranges == (range(450_400, 450_401),)
+    checked = CheckedSource(disc, repair=True)
+    assert checked.read(450_000, 500).data[400, 100] == raw[1400, 100] ^ 1

@@ -13,6 +13,7 @@ _MODES = {
     (TrackMode.AUDIO, SectorFormat.RAW): "AUDIO",
     (TrackMode.MODE1, SectorFormat.RAW): "MODE1/2352",
     (TrackMode.MODE1, SectorFormat.USER): "MODE1/2048",
+    (TrackMode.MODE2, SectorFormat.USER): "MODE2/2048",
     (TrackMode.MODE2, SectorFormat.RAW): "MODE2/2352",
     (TrackMode.MODE2, SectorFormat.MODE2): "MODE2/2336",
 }

@@ -7,9 +7,10 @@
 How to add a container: docs/formats.md.
 """
 
+from imagerd.formats.features import Feature, Featured, Trait
 from imagerd.formats.image import Image, Warning_
 from imagerd.formats.registry import Container, identify, open_image
-from imagerd.formats.write import writable_suffixes, write_image
+from imagerd.formats.write import container_of, losses, writable_suffixes, write_image
 from imagerd.formats.written import (
     MARKER,
     TrackDigests,
@@ -21,13 +22,18 @@ from imagerd.formats.written import (
 __all__ = [
     "MARKER",
     "Container",
+    "Feature",
+    "Featured",
     "Image",
     "TrackDigests",
+    "Trait",
     "Warning_",
     "WriteOptions",
     "WrittenFile",
     "WrittenImage",
+    "container_of",
     "identify",
+    "losses",
     "open_image",
     "writable_suffixes",
     "write_image",

@@ -110,6 +110,11 @@ class DataFile:
         self.swap = False
         self.pad = False
 
+    @property
+    def plain(self) -> bool:
+        """Whether rows are the bytes of the file, unchanged."""
+        return not self.swap and isinstance(self.store, PlainStore)
+
     def peek(self, offset: int, count: int) -> bytes:
         """Up to `count` bytes from `offset`; fewer at the end and where they cannot be had."""
         if offset < 0 or offset >= self.size or count <= 0:

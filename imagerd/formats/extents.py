@@ -13,7 +13,7 @@ import numpy as np
 from imagerd.disc.layout import Layout, SectorFormat, TrackMode
 from imagerd.disc.source import Bytes2D, Fault, FaultKind, Sectors, SectorState
 from imagerd.formats.datafile import DataFile
-from imagerd.formats.image import Warning_
+from imagerd.formats.image import Place, Warning_
 from imagerd.formats.rawform import to_raw
 
 MOST_ROWS = 2048  # of one read: bounds the memory that a caller can ask for
@@ -79,12 +79,14 @@ class ExtentImage:
         *,
         files: tuple[Path, ...],
         warnings: tuple[Warning_, ...] = (),
+        sheet: bytes | None = None,
     ) -> None:
         self.path = path
         self.format = format
         self.layout = layout
         self.files = files
         self.warnings = warnings
+        self.sheet = sheet
         self._extents = merged(extents)
         self._starts = [extent.lba for extent in self._extents]
         self._data = {id(e.file): e.file for e in extents if e.file is not None}
@@ -93,16 +95,31 @@ class ExtentImage:
         """Up to `count` sectors from `lba`, never across a change of file or stored format."""
         if count < 1:
             raise ValueError(f"cannot read {count} sectors")
-        at = bisect_right(self._starts, lba) - 1
-        if at < 0 or lba >= self._extents[at].end:
+        extent = self._extent(lba)
+        if extent is None:
             raise ValueError(f"LBA {lba} is in no session of {self.path}")
-        extent = self._extents[at]
         count = min(count, extent.end - lba, MOST_ROWS)
         if extent.file is None:
             return _with_sub(
                 Sectors.good(lba, empty_sectors(extent, lba, count), extent.stored),
             )
         return _with_sub(_read_file(extent, extent.file, lba, count))
+
+    def where(self, lba: int) -> Place | None:
+        """See `Placed`. Audio whose bytes are swapped or decoded on reading has no place."""
+        extent = self._extent(lba)
+        if extent is None or extent.file is None or not extent.file.plain:
+            return None
+        offset = extent.offset + (lba - extent.lba) * extent.row_size
+        if offset + extent.stored.size > extent.file.end:
+            return None
+        return Place(extent.file.path, offset, extent.stored)
+
+    def _extent(self, lba: int) -> Extent | None:
+        at = bisect_right(self._starts, lba) - 1
+        if at < 0 or lba >= self._extents[at].end:
+            return None
+        return self._extents[at]
 
     def close(self) -> None:
         """Close all files; idempotent."""

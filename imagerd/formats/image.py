@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from imagerd.disc.layout import Layout
+from imagerd.disc.layout import Layout, SectorFormat
 from imagerd.disc.source import Sectors
 
 
@@ -22,6 +22,42 @@ class Warning_:  # noqa: N801 - the plain name is Python's own
     def __str__(self) -> str:
         where = f"{self.file.name}:{self.line}" if self.line else self.file.name
         return f"{where}: {self.sentence}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a sector lies as it is: from byte `offset` of `file` on, in the form `stored`."""
+
+    file: Path
+    offset: int
+    stored: SectorFormat
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """An image whose sectors lie plainly in its files, so that they can be changed in place."""
+
+    def where(self, lba: int) -> Place | None:
+        """Where the sector lies; None if it is in no file, or not as it is there."""
+        ...
+
+
+@runtime_checkable
+class Sheeted(Protocol):
+    """An image that knows the cue sheet that it was described by, once: a .cue its own.
+
+    Other containers may keep it, so that the way back gives the very sheet again.
+    """
+
+    @property
+    def sheet(self) -> bytes | None:
+        """The bytes of the sheet, as they were in its file."""
+        ...
+
+
+def sheet_of(image: object) -> bytes | None:
+    """The cue sheet that `image` came with, if it knows one."""
+    return image.sheet if isinstance(image, Sheeted) else None
 
 
 class Image(Protocol):

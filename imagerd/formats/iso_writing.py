@@ -14,13 +14,17 @@ from imagerd.base.errors import BadInput
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import Layout, SectorFormat, Track
 from imagerd.disc.source import Bytes2D, Sectors, SectorSource
+from imagerd.formats.features import Feature
 from imagerd.formats.output import Output, Sink, refuse_all
 from imagerd.formats.rawform import Runs, filler, to_raw, unread
+from imagerd.formats.registry import Container
 from imagerd.formats.userdata import UserData
+from imagerd.formats.write import losses
 from imagerd.formats.written import TrackDigests, WriteOptions, WrittenImage
 
 BATCH = 1024  # sectors of one step: 2.4 MB
 _USER = SectorFormat.USER.size
+_SECTORS = frozenset({Feature.AUDIO, Feature.TRACKS, Feature.PREGAPS})
 
 
 @dataclass(slots=True)
@@ -55,7 +59,9 @@ def write_blocks(
         source,
         track,
         options,
-        UserData(track.mode, options.check, options.repair, options.cut_form2),
+        UserData(
+            track.mode, options.check, options.repair, options.cut_form2, spared=options.spared
+        ),
     )
     with ExitStack() as stack:
         output = sink(stack, len(_stored(track)) * _USER)
@@ -68,7 +74,7 @@ def write_blocks(
         format,
         (written,),
         (TrackDigests(track.number, digests),) if digests else (),
-        tuple(_left_out(source.layout, track, job.user)),
+        tuple(_left_out(source, track, job.user)),
         job.bad.ranges(),
         job.user.wrong.ranges(),
         job.user.repaired.ranges(),
@@ -122,28 +128,10 @@ def _user_data(job: _Job, block: Sectors) -> Bytes2D:
     return np.ascontiguousarray(user)
 
 
-def _left_out(layout: Layout, track: Track, user: UserData) -> Iterator[str]:
+def _left_out(source: SectorSource, track: Track, user: UserData) -> Iterator[str]:
     """What an .iso of `track` does not hold, for people."""
-    others = [other for other in layout.tracks if other is not track]
-    for kind, group in (
-        ("audio", [other for other in others if not other.is_data]),
-        ("data", [other for other in others if other.is_data]),
-    ):
-        if group:
-            numbers = ", ".join(_spans([other.number for other in group]))
-            yield f"{kind} track{'s' if len(group) > 1 else ''} {numbers}"
-    if layout.cd_text is not None:
-        yield "CD-Text"
-    if track.index1 > track.stored_range.start:
-        yield f"{track.index1 - track.stored_range.start} sectors of pregap"
+    for trait in losses(source, Container.ISO, track=track.number) or ():
+        if trait.feature in _SECTORS or trait.feature is Feature.CD_TEXT:
+            yield trait.sentence
     if user.cut:
         yield f"276 bytes of each of {user.cut} form 2 sectors"
-
-
-def _spans(numbers: list[int]) -> Iterator[str]:
-    """1, 2, 3, 5 as "1–3", "5"."""
-    runs = Runs()
-    for number in numbers:
-        runs.add(number)
-    for run in runs.ranges():
-        yield f"{run.start}–{run.stop - 1}" if len(run) > 1 else str(run.start)

@@ -60,6 +60,11 @@ class Output:
         except OSError as error:
             raise NotAvailable(f"Cannot write {target}: {error.strerror}.") from error
 
+    @property
+    def part(self) -> Path:
+        """Where the file lies before it has its name."""
+        return self._file.part
+
     def write(self, data: Bytes2D) -> None:
         """Append rows; they may not be changed afterwards."""
         self.write_bytes(data.data.cast("B"))

@@ -3,7 +3,8 @@
 
 A container is one member of `Container`, one row in `ROWS` and one module with the functions
 `open_image(path, *, allow_outside)` and, where it can be written, `write_image(source, target,
-options)`. See docs/formats.md.
+options)`. What a writer's files hold is in its row, as features: see `imagerd.formats.features`.
+See docs/formats.md.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Protocol, cast
 from imagerd.base.errors import BadInput
 from imagerd.formats import signs
 from imagerd.formats.datafile import DataFile
+from imagerd.formats.features import WHOLE_CD, Feature
 from imagerd.formats.image import Image
 
 
@@ -55,15 +57,19 @@ class Row:
     """What is known of a container without loading it.
 
     `reader` and `writer` are modules. `sign` tells by content; `suffixes` are asked only where no
-    content speaks, the first of them names the container when writing.
+    content speaks, the first of them names the container when writing. `holds`: the features that
+    what `writer` writes keeps; None where that is not told, so that no loss can be named before.
     """
 
     reader: str
     suffixes: tuple[str, ...]
     sign: Callable[[DataFile], bool]
     writer: str | None = None
+    holds: frozenset[Feature] | None = None
 
 
+_CD_WITH_SUB = WHOLE_CD - {Feature.GD_AREAS} | {Feature.SUBCHANNEL}
+_IN_SUBCHANNEL = {Feature.INDEXES, Feature.ISRC, Feature.MCN}
 _PACKED = "imagerd.formats.packed.opening"
 
 ROWS = {
@@ -72,30 +78,49 @@ ROWS = {
         (".cue",),
         signs.is_sheet,
         "imagerd.formats.cue.writing",
+        WHOLE_CD,
     ),
     Container.CHD: Row(
         "imagerd.formats.chd.opening",
         (".chd",),
         signs.is_chd,
         "imagerd.formats.chd.writing",
+        WHOLE_CD | {Feature.SUBCHANNEL, Feature.BLOCKS, Feature.LAYERS},
     ),
     Container.TOC: Row(
         "imagerd.formats.cdrdao.opening",
         (".toc",),
         signs.is_cdrdao_toc,
         "imagerd.formats.cdrdao.writing",
+        _CD_WITH_SUB - {Feature.SESSIONS},
     ),
     Container.CCD: Row(
-        "imagerd.formats.ccd.opening", (".ccd",), signs.is_ccd, "imagerd.formats.ccd.writing"
+        "imagerd.formats.ccd.opening",
+        (".ccd",),
+        signs.is_ccd,
+        "imagerd.formats.ccd.writing",
+        _CD_WITH_SUB,
     ),
     Container.NRG: Row(
-        "imagerd.formats.nrg.opening", (".nrg",), signs.is_nrg, "imagerd.formats.nrg.writing"
+        "imagerd.formats.nrg.opening",
+        (".nrg",),
+        signs.is_nrg,
+        "imagerd.formats.nrg.writing",
+        _CD_WITH_SUB,
     ),
     Container.MDS: Row(
-        "imagerd.formats.mds.opening", (".mds",), signs.is_mds, "imagerd.formats.mds.writing"
+        "imagerd.formats.mds.opening",
+        (".mds",),
+        signs.is_mds,
+        "imagerd.formats.mds.writing",
+        _CD_WITH_SUB - _IN_SUBCHANNEL - {Feature.CD_TEXT} | {Feature.BLOCKS},
     ),
     Container.GDI: Row(
-        "imagerd.formats.gdi.opening", (".gdi",), signs.is_gdi, "imagerd.formats.gdi.writing"
+        "imagerd.formats.gdi.opening",
+        (".gdi",),
+        signs.is_gdi,
+        "imagerd.formats.gdi.writing",
+        frozenset({Feature.AUDIO, Feature.TRACKS, Feature.GD_AREAS, Feature.SUBHEADERS}),
     ),
     Container.CDI: Row("imagerd.formats.cdi.opening", (".cdi",), signs.is_cdi),
     Container.B6T: Row("imagerd.formats.b6t.opening", (".b6t", ".b5t"), signs.is_b6t),
@@ -108,9 +133,14 @@ ROWS = {
         (".iso", ".udf"),
         signs.is_iso,
         "imagerd.formats.iso_writing",
+        frozenset({Feature.BLOCKS}),
     ),
     Container.CSO: Row(
-        _PACKED, (".cso", ".ciso"), signs.is_cso, "imagerd.formats.packed.cso_writing"
+        _PACKED,
+        (".cso", ".ciso"),
+        signs.is_cso,
+        "imagerd.formats.packed.cso_writing",
+        frozenset({Feature.BLOCKS}),
     ),
     Container.GZIP: Row(_PACKED, (".gz",), signs.is_gzip),
     Container.XZ: Row(_PACKED, (".xz",), signs.is_xz),
@@ -119,9 +149,21 @@ ROWS = {
     Container.DAA: Row(_PACKED, (".daa",), signs.is_daa),
     Container.DAX: Row(_PACKED, (".dax",), signs.is_dax),
     Container.ISZ: Row(_PACKED, (".isz",), signs.is_isz),
-    Container.ECM: Row(_PACKED, (".ecm",), signs.is_ecm, "imagerd.formats.packed.ecm_writing"),
-    Container.ZSO: Row(_PACKED, (".zso",), signs.is_zso, "imagerd.formats.packed.cso_writing"),
+    Container.ECM: Row(
+        _PACKED, (".ecm",), signs.is_ecm, "imagerd.formats.packed.ecm_writing", WHOLE_CD
+    ),
+    Container.ZSO: Row(
+        _PACKED,
+        (".zso",),
+        signs.is_zso,
+        "imagerd.formats.packed.cso_writing",
+        frozenset({Feature.BLOCKS}),
+    ),
 }
+
+
+# What holds the 2048-byte sectors of one track, and nothing else of a CD.
+COOKED = frozenset({Container.ISO, Container.CSO, Container.ZSO})
 
 
 class _Reader(Protocol):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,7 +24,10 @@ _OFFSETS = {
 
 @dataclass(slots=True)
 class UserData:
-    """Takes blocks of raw sectors of one track; remembers what was wrong with them."""
+    """Takes blocks of raw sectors of one track; remembers what was wrong with them.
+
+    `spared` are LBAs that are left as they are: bad on purpose.
+    """
 
     mode: TrackMode
     check: bool = True
@@ -32,6 +36,7 @@ class UserData:
     wrong: Runs = field(default_factory=Runs)
     repaired: Runs = field(default_factory=Runs)
     cut: int = 0
+    spared: Container[int] = frozenset()
 
     def of(self, raw: Bytes2D, lba: int, unread: Bytes2D | None = None) -> Bytes2D:
         """(n, 2048), a copy, of the raw sectors from `lba`; rows marked in `unread` are let be.
@@ -84,6 +89,8 @@ class UserData:
                 self.wrong.add(lba + int(row))
 
     def _mend(self, sector: Bytes2D, lba: int, user: Bytes2D) -> bool:
+        if lba in self.spared:
+            return False
         from imagerd.sectors.correct import correct  # rarely needed, and not cheap to load
 
         mended = correct(sector, lba=lba, mode2=self.mode is TrackMode.MODE2)

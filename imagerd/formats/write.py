@@ -10,7 +10,8 @@ from typing import Protocol, cast
 from imagerd.base.errors import BadInput
 from imagerd.base.progress import Task
 from imagerd.disc.source import SectorSource
-from imagerd.formats.registry import ROWS
+from imagerd.formats.features import Trait, lost
+from imagerd.formats.registry import ROWS, Container
 from imagerd.formats.written import WriteOptions, WrittenImage
 
 
@@ -34,11 +35,30 @@ def write_image(
     names only when all are whole. Raises `BadInput` for a suffix that cannot be written and for
     a source that the container cannot hold, `AlreadyThere` for targets that exist.
     """
-    for row in ROWS.values():
+    writer = cast("_Writer", import_module(ROWS[container_of(target)].writer or ""))
+    return writer.write_image(source, target, options or WriteOptions())
+
+
+def container_of(target: Path) -> Container:
+    """The container that `write_image` writes for the name `target`. Raises `BadInput`."""
+    for container, row in ROWS.items():
         if row.writer and target.suffix.lower() in row.suffixes:
-            writer = cast("_Writer", import_module(row.writer))
-            return writer.write_image(source, target, options or WriteOptions())
+            return container
     raise BadInput(
         f"Cannot write {target}: its suffix names no image that imagerd writes"
         f" ({', '.join(writable_suffixes())})."
     )
+
+
+def losses(
+    source: SectorSource, container: Container, *, track: int | None = None
+) -> tuple[Trait, ...] | None:
+    """What of `source` the container cannot hold, known before anything is written.
+
+    `track`: the data track that is written where it holds only one. None where the container's
+    row does not say what it holds.
+    """
+    holds = ROWS[container].holds
+    if holds is None:
+        return None
+    return lost(source, holds, track=track)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +19,12 @@ class WriteOptions:
     `track`: the data track for an .iso; the first one if None. `fill` is repeated over sectors
     that could not be read; it must not look like data (audio is silent there: any pattern would be
     noise). `check`: for an .iso made of raw sectors, check each EDC; `repair`: and correct by P/Q
-    parity what fails. `sync`: force the data to the disk before the files get their names.
-    `cut_form2`: let an .iso keep only 2048 of a form 2 sector's 2324 bytes. `quick`: where the
-    container compresses, rather soon than small.
+    parity what fails, but not the `spared` LBAs, which are bad on purpose. `sync`: force the data
+    to the disk before the files get their names. `cut_form2`: let an .iso keep only 2048 of a form
+    2 sector's 2324 bytes. `raw`: a sheet always gets raw sectors, made anew where the source has
+    2048 bytes; else a source of a single track of these keeps them as they are. `sheet`: the
+    cue sheet that the source came with, to be kept as far as it stays true; that of the source
+    itself if None. `quick`: where the container compresses, rather soon than small.
     """
 
     overwrite: bool = False
@@ -30,8 +34,11 @@ class WriteOptions:
     fill: bytes = MARKER
     check: bool = True
     repair: bool = False
+    spared: Container[int] = frozenset()
     sync: bool = True
     cut_form2: bool = False
+    raw: bool = True
+    sheet: bytes | None = None
     quick: bool = False
 
 

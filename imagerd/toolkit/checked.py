@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy.typing as npt
 from imagerd.disc.layout import Layout, SectorFormat, Track, TrackMode
 from imagerd.disc.ranges import Extent, from_mask
 from imagerd.disc.source import Bytes2D, Sectors, SectorSource, SectorState
-from imagerd.sectors import convert
+from imagerd.formats.rawform import to_raw
+from imagerd.sectors.convert import stored_offset
 from imagerd.sectors.verify import EdcState, SectorKind, classify, edc_check
-from imagerd.toolkit.verdicts import is_provable
+from imagerd.toolkit.verdicts import address_of, is_provable
 
 _RAW = 2352
 
@@ -21,14 +23,21 @@ _RAW = 2352
 class CheckedSource:
     """What `source` gives, with the LBAs of data sectors whose EDC is wrong kept in `wrong`.
 
-    With `repair`, raw sectors that P/Q parity can correct (the EDC must match after) are given
-    corrected; their LBAs are kept in `repaired` instead. Sectors that could not be read are left
-    alone. Closing it closes the source.
+    With `repair`, sectors that P/Q parity can correct (the EDC must match after) are given
+    corrected; their LBAs are kept in `repaired` instead. Those that are `spared`, and those that
+    could not be read, are left alone. Closing it closes the source.
     """
 
-    def __init__(self, source: SectorSource, *, repair: bool = False) -> None:
+    def __init__(
+        self,
+        source: SectorSource,
+        *,
+        repair: bool = False,
+        spared: Container[int] = frozenset(),
+    ) -> None:
         self._source = source
         self._repair = repair
+        self._spared = spared
         self._wrong: list[range] = []
         self._repaired: list[range] = []
 
@@ -53,11 +62,11 @@ class CheckedSource:
         if track is None or not is_provable(track):
             return self._source.read(lba, count)
         block = self._source.read(lba, min(count, track.end - lba))
-        raw = _raw(block, track)
-        wrong = _is_wrong(raw) & (block.states > SectorState.FAILED)
+        raw = raw_of(block, track)
+        wrong = wrong_rows(raw) & (block.states > SectorState.FAILED)
         if not wrong.any():
             return block
-        if self._repair and block.format is not SectorFormat.MODE2:
+        if self._repair:
             block = self._repaired_block(block, raw, track, wrong)
         self._wrong += from_mask(lba, wrong)
         return block
@@ -66,20 +75,16 @@ class CheckedSource:
         self, block: Sectors, raw: Bytes2D, track: Track, wrong: npt.NDArray[np.bool_]
     ) -> Sectors:
         """The block with what can be corrected; clears those rows of `wrong`."""
-        from imagerd.sectors.correct import repair  # rarely needed, and not cheap to load
-
-        mended = repair(
-            raw,
-            np.flatnonzero(wrong).tolist(),
-            lba=block.lba,
-            mode2=track.mode is TrackMode.MODE2,
-        )
-        rows = np.zeros(len(block), np.bool_)
-        rows[list(mended.corrected)] = True
-        wrong &= ~rows
-        self._repaired += from_mask(block.lba, rows)
+        lba = block.lba
+        rows = [row for row in np.flatnonzero(wrong).tolist() if lba + row not in self._spared]
+        mended = mend(block, raw, track, rows)
+        done = np.zeros(len(block), np.bool_)
+        done[list(mended)] = True
+        wrong &= ~done
+        self._repaired += from_mask(lba, done)
         data = block.data.copy()
-        data[rows, :_RAW] = mended.data[rows]
+        for row, stored in mended.items():
+            data[row] = stored
         return replace(block, data=data)
 
     def close(self) -> None:
@@ -87,13 +92,34 @@ class CheckedSource:
         self._source.close()
 
 
-def _raw(block: Sectors, track: Track) -> Bytes2D:
+def mend(
+    block: Sectors, raw: Bytes2D, track: Track, rows: Iterable[int]
+) -> dict[int, npt.NDArray[np.uint8]]:
+    """The `rows` of `block` that P/Q parity can correct, each as it is to be stored.
+
+    `raw`: of `raw_of`. What EDC does not prove after is left out.
+    """
+    from imagerd.sectors.correct import repair  # rarely needed, and not cheap to load
+
+    mended = repair(raw, rows, lba=address_of(block), mode2=track.mode is TrackMode.MODE2)
+    stored = {}
+    first = stored_offset(block.format, track.mode)
+    held = min(block.format.size, _RAW - first)
+    for row in mended.corrected:
+        stored[row] = block.data[row].copy()
+        stored[row][:held] = mended.data[row, first : first + held]
+    return stored
+
+
+def raw_of(block: Sectors, track: Track) -> Bytes2D:
+    """The raw sectors of a block of a provable track."""
     if block.format is SectorFormat.RAW:
         return block.data
-    return convert.to_raw(block.data, block.format, track.mode, block.lba)
+    return to_raw(block.data, block.format, track.mode, block.lba)
 
 
-def _is_wrong(raw: Bytes2D) -> npt.NDArray[np.bool_]:
+def wrong_rows(raw: Bytes2D) -> npt.NDArray[np.bool_]:
+    """Which raw sectors of a data track have a wrong EDC or are no data sectors, (n,)."""
     kind = classify(raw, data=True)
     wrong: npt.NDArray[np.bool_] = edc_check(raw, kind) == EdcState.WRONG
     wrong |= kind >= SectorKind.INVALID_MODE

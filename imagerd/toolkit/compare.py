@@ -79,9 +79,15 @@ class _Found:
     unreadable_b: list[range]
 
 
-def compare(a: SectorSource, b: SectorSource, *, common: bool = False) -> Task[CompareResult]:
-    """Compare every sector that both discs have; `common` lets the rest not matter."""
-    shift = alignment(a.layout, b.layout)
+def compare(
+    a: SectorSource, b: SectorSource, *, common: bool = False, shift: int | None = None
+) -> Task[CompareResult]:
+    """Compare every sector that both discs have; `common` lets the rest not matter.
+
+    `shift`: what to add to an address of `a` for that of `b`, where the layouts do not tell.
+    """
+    if shift is None:
+        shift = alignment(a.layout, b.layout)
     areas = _common_areas(a.layout, b.layout, shift)
     total = sum(len(area) for _, area in areas)
     done = 0

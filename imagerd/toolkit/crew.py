@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Worker processes for work over one image: each opens the image itself and takes its share.
+"""Worker processes: over one image, of which each takes its share, or one for each of many images.
 
 Threads would not help: the arithmetic holds the interpreter's lock. Workers are forked where the
 process has a single thread, which costs milliseconds; else they are spawned afresh.
@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, SpawnContext
@@ -21,10 +21,13 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from imagerd.base.errors import InternalError
+from imagerd.base.progress import Progress
 from imagerd.disc.source import SectorSource
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+
+_PATIENCE = 30.0  # seconds for a process that was asked to leave
 
 
 def cores() -> int:
@@ -73,6 +76,88 @@ class Crew(Generic[Job, Result]):
         process.start()
         sender.close()
         return receiver, process
+
+
+class Pulse:
+    """What a job calls at each step, where it may be ended: `run(task, pulse)` does."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def __call__(self, progress: Progress) -> None:
+        """Leave, if that was asked."""
+        if self._asked:
+            raise SystemExit(128 + signal.SIGTERM)
+
+    def ask(self, number: int, frame: object) -> None:
+        """A signal handler: ask to leave at the next step."""
+        self._asked = True
+
+
+Work = Callable[[Job, Pulse], Result]
+
+
+def each(
+    work: Work[Job, Result], jobs: Sequence[Job], workers: int
+) -> Generator[tuple[int, Result | Exception]]:
+    """A process for each job, at most `workers` at once: yield (number of the job, its result).
+
+    They come as they end, in no order; the error of one is given in its place, and harms no other.
+    `work` must be picklable, and so must jobs and results. When the generator is closed early, the
+    processes are asked to leave, which they do at their next step, in good order.
+    """
+    waiting = iter(range(len(jobs)))
+    running: dict[Connection, tuple[int, BaseProcess]] = {}
+    try:
+        while True:
+            while len(running) < workers and (number := next(waiting, None)) is not None:
+                with _without_interrupts():
+                    receiver, process = _start_one(work, jobs[number])
+                    running[receiver] = (number, process)
+            if not running:
+                return
+            for ready in wait(list(running)):
+                assert isinstance(ready, Connection)
+                number, process = running.pop(ready)
+                outcome: Result | Exception
+                try:
+                    outcome = ready.recv()
+                except EOFError:
+                    outcome = InternalError("The process ended before its work was done.")
+                ready.close()
+                process.join()
+                process.close()
+                yield number, outcome
+    finally:
+        for _, process in running.values():
+            process.terminate()
+        for receiver, (_, process) in running.items():
+            process.join(_PATIENCE)
+            process.kill()  # a step that long hangs in a drive
+            process.join()
+            process.close()
+            receiver.close()
+
+
+def _start_one(work: Work[Job, Result], job: Job) -> tuple[Connection, BaseProcess]:
+    context = _context()
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_do_one, args=(work, job, sender))
+    process.start()
+    sender.close()
+    return receiver, process
+
+
+def _do_one(work: Work[Job, Result], job: Job, sender: Connection) -> None:
+    pulse = Pulse()
+    signal.signal(signal.SIGTERM, pulse.ask)
+    try:
+        sender.send(work(job, pulse))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the parent is told
+        with suppress(OSError):  # it may have been killed
+            sender.send(error)
+    finally:
+        sender.close()
 
 
 def _collect(crew: dict[Connection, BaseProcess]) -> Generator[tuple[int, Result]]:

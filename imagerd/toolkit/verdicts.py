@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from imagerd.disc.layout import SectorFormat, Track
+from imagerd.disc.msf import LBA_MAX
 from imagerd.disc.ranges import from_mask
 from imagerd.disc.source import FaultKind, Sectors, SectorSource, SectorState
-from imagerd.sectors import convert
+from imagerd.formats.rawform import to_raw
 from imagerd.sectors.verify import EdcState, SectorKind, check_data
 
 # Stored forms that keep EDC and parity; from the others (2048, 2324, 2332) they were left out.
@@ -82,6 +83,14 @@ def is_provable(track: Track) -> bool:
     return track.is_data and track.stored in PROVABLE
 
 
+def address_of(block: Sectors) -> int | None:
+    """The LBA that the headers of `block` must name; None where MSF has no address for it.
+
+    A GD-ROM goes on beyond 99:59:74.
+    """
+    return block.lba if block.end - 1 <= LBA_MAX else None
+
+
 def judge(block: Sectors, track: Track) -> npt.NDArray[np.uint8]:
     """The `Verdict` of each sector of `block`, (n,)."""
     if is_provable(track):
@@ -99,8 +108,8 @@ def judge(block: Sectors, track: Track) -> npt.NDArray[np.uint8]:
 def _judge_raw(block: Sectors, track: Track) -> npt.NDArray[np.uint8]:
     raw = block.data
     if block.format is not SectorFormat.RAW:
-        raw = convert.to_raw(raw, block.format, track.mode, block.lba)
-    check = check_data(raw, block.lba)
+        raw = to_raw(raw, block.format, track.mode, block.lba)
+    check = check_data(raw, address_of(block))
     formless = check.kind == SectorKind.MODE2
     misframed = ~(check.sync_ok & check.header_ok) | np.isin(check.kind, _NO_DATA)
     misframed |= (check.kind == SectorKind.MODE0) & ~check.proven  # mode 0 is nothing but zeros

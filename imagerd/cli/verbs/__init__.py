@@ -41,6 +41,8 @@ VERBS = (
     Verb("verify", IMAGES, "Prove every sector that can prove itself, and check hashes."),
     Verb("compare", IMAGES, "Compare disc with disc, whatever the containers."),
     Verb("convert", IMAGES, "Write a disc or an image as another kind of image."),
+    Verb("tracks", IMAGES, "Write the tracks of a disc or an image as files of their own."),
+    Verb("repair", IMAGES, "Mend an image in its own files, by the parity of its sectors."),
     Verb("merge", IMAGES, "Make one whole image out of several damaged ones of the same disc."),
     Verb("export", IMAGES, "Write a finished disc as the files of another tool."),
     Verb("submission", IMAGES, "Fill in the form of redump.org as far as a disc tells it."),

@@ -8,14 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from imagerd.base.errors import BadInput
-from imagerd.disc.cdtext import PACK, CdText, Text, build
+from imagerd.disc.cdtext import PACK, CdText
 from imagerd.disc.layout import Layout, Medium, SectorFormat, TrackMode
 from imagerd.disc.msf import LBA_MAX
 from imagerd.formats import names
+from imagerd.formats.audiofile import is_audio, open_audio
 from imagerd.formats.cue.place import place
 from imagerd.formats.cue.program import FileEntry, Program
 from imagerd.formats.cue.reader import read_program
 from imagerd.formats.cue.sheet import Sheet
+from imagerd.formats.cue.texts import cd_text_of
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.extents import ExtentImage
 from imagerd.formats.image import Warning_
@@ -24,7 +26,8 @@ from imagerd.formats.wave import is_wave, use_as_wave
 
 LARGEST_SHEET = 4 << 20
 _LARGEST_CDT = 1 << 20  # some ten times what eight full language blocks need
-_COMPRESSED = {b"fLaC": "FLAC", b"ID3": "MP3", b"OggS": "Ogg", b"FORM": "AIFF", b"MAC ": "APE"}
+_COMPRESSED = {b"MAC ": "Monkey's Audio", b"wvpk": "WavPack", b"TTA1": "True Audio"}
+_SAMPLES = ("BINARY", "MOTOROLA")  # the bytes of such files are sectors, whatever they look like
 _MEDIA = {"DVD": Medium.DVD, "BD": Medium.BD, "HD": Medium.HDDVD}
 
 
@@ -48,9 +51,8 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
             found = _find_files(path, program, allow_outside=allow_outside)
             files = []
             for entry, file_path in zip(program.files, found, strict=True):
-                file = unpacked(file_path)[0] if is_packed(file_path) else DataFile(file_path)
+                file = _open_file(program, entry, file_path)
                 stack.callback(file.close)
-                _prepare(program, entry, file)
                 files.append(file)
             layout, extents = place(program, files)
         except BadInput as error:
@@ -59,7 +61,9 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
         warnings = tuple(Warning_(path, line, sentence) for line, sentence in program.notes)
         paths = (path, *dict.fromkeys(file.path for file in files))
         stack.pop_all()
-        return ExtentImage(path, "cue", layout, extents, files=paths, warnings=warnings)
+        return ExtentImage(
+            path, "cue", layout, extents, files=paths, warnings=warnings, sheet=sheet.render()
+        )
 
 
 def _named(path: Path, error: BadInput) -> BadInput:
@@ -110,14 +114,31 @@ def _fallback(path: Path, program: Program, entry: FileEntry) -> Path:
     raise BadInput(f"{path} names no data file, and there is no {path.stem}.bin beside it.")
 
 
-def _prepare(program: Program, entry: FileEntry, file: DataFile) -> None:
-    """Find the samples of audio files; refuse what would have to be decoded."""
-    head = file.peek(0, 12)
+def _open_file(program: Program, entry: FileEntry, path: Path) -> DataFile:
+    """A data file, unpacked or decoded. Raises `BadInput` for what cannot be read."""
+    file = unpacked(path)[0] if is_packed(path) else DataFile(path)
+    try:
+        head = file.peek(0, 12)
+        if entry.kind not in _SAMPLES and is_audio(head, entry.kind):
+            audio = open_audio(path)
+            file.close()
+            for note in audio.store.notes:
+                program.note(entry.line, note)
+            return audio
+        _prepare(program, entry, file, head)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _prepare(program: Program, entry: FileEntry, file: DataFile, head: bytes) -> None:
+    """Find the samples of a plain file."""
     for magic, name in _COMPRESSED.items():
-        if head.startswith(magic) and entry.kind not in ("BINARY", "MOTOROLA"):
+        if head.startswith(magic) and entry.kind not in _SAMPLES:
             raise BadInput(
-                f"{file.path} is {name}, which cannot be read sector by sector; decode it to WAVE"
-                " and name that in the sheet."
+                f"{file.path} is {name}, which is not read; decode it to WAVE and name that in the"
+                " sheet."
             )
     if is_wave(head):
         if entry.kind not in ("WAVE", "WAV"):
@@ -137,18 +158,7 @@ def _cd_text(path: Path, program: Program, layout: Layout) -> CdText | None:
         text = _read_cdt(path, program, *program.cdtextfile)
         if text is not None:
             return text
-    numbers = [track.number for track in layout.tracks]
-    texts = []
-    for kind, track, value, line in program.texts:
-        try:
-            value.encode("iso-8859-1")
-        except UnicodeEncodeError:
-            program.note(line, "a text with letters outside ISO 8859-1 stays in the sheet only")
-            continue
-        texts.append(Text(0, kind, track, value.replace("\0", " ").replace("\t", " ")[:160]))
-    if not texts:
-        return None
-    return build(texts, numbers[-1] - numbers[0] + 1, numbers[0])
+    return cd_text_of(program, [track.number for track in layout.tracks])
 
 
 def _read_cdt(path: Path, program: Program, name: str, line: int) -> CdText | None:

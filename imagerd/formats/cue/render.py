@@ -32,6 +32,7 @@ _TYPES = {
     TrackMode.MODE1: "MODE1/2352",
     TrackMode.MODE2: "MODE2/2352",
 }
+_COOKED = {TrackMode.MODE1: "MODE1/2048", TrackMode.MODE2: "MODE2/2048"}
 _FLAGS = (
     (Control.COPY_PERMITTED, "DCP"),
     (Control.FOUR_CHANNEL, "4CH"),
@@ -55,27 +56,36 @@ class SheetFile:
 
 
 def stored_raw(layout: Layout) -> Layout:
-    """The layout that a sheet of ours describes: raw throughout.
+    """The layout that a sheet of ours describes: raw throughout."""
+    return as_written(layout, raw=True)
+
+
+def as_written(layout: Layout, *, raw: bool) -> Layout:
+    """As `stored_raw`; unless `raw`, as stored where all is one track of 2048 bytes a sector.
 
     Gaps stay virtual where a sheet can say so; where it cannot (an index inside the gap), their
     sectors are stored.
     """
+    stored = SectorFormat.RAW
+    if not raw and len(layout.tracks) == 1 and layout.tracks[0].mode in _COOKED:
+        kept = layout.tracks[0].stored
+        stored = kept if kept is SectorFormat.USER else stored
     sessions = tuple(
-        replace(session, tracks=tuple(_stored_raw(track) for track in session.tracks))
+        replace(session, tracks=tuple(_as_written(track, stored) for track in session.tracks))
         for session in layout.sessions
     )
     return replace(layout, sessions=sessions)
 
 
-def _stored_raw(track: Track) -> Track:
+def _as_written(track: Track, stored: SectorFormat) -> Track:
     pregap = track.pregap_virtual if track.pregap_virtual <= track.pregap else 0
     last = track.indexes[-1].lba
     postgap = track.postgap_virtual if last <= track.end - track.postgap_virtual else 0
-    return replace(track, stored=SectorFormat.RAW, pregap_virtual=pregap, postgap_virtual=postgap)
+    return replace(track, stored=stored, pregap_virtual=pregap, postgap_virtual=postgap)
 
 
 def render(layout: Layout, files: tuple[SheetFile, ...], cdt: str | None) -> str:
-    """The sheet of `layout`, which `stored_raw` gave, over `files` with raw sectors."""
+    """The sheet of `layout`, which `as_written` gave, over `files`."""
     lines = [*_head(layout, cdt), *_Body(layout, files).lines()]
     return "".join(f"{line}\r\n" for line in lines)
 
@@ -138,7 +148,8 @@ class _Body:
         if file is not self.current:
             yield f'FILE "{file.name}" BINARY'
             self.current, self.position = file, 0
-        yield f"  TRACK {track.number:02} {_TYPES[track.mode]}"
+        types = _COOKED if track.stored is SectorFormat.USER else _TYPES
+        yield f"  TRACK {track.number:02} {types[track.mode]}"
         yield from _texts(self.layout.cd_text, track.number, "    ")
         flags = [name for flag, name in _FLAGS if flag in track.control]
         if flags:

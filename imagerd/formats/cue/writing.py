@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write any source of CD sectors as a sheet with raw sectors: .cue, .bin, maybe .cdt."""
+"""Write any source of CD sectors as a sheet with its sectors: .cue, .bin, maybe .cdt."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from imagerd.base.errors import BadInput
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import Layout, SectorFormat, Track, TrackMode
 from imagerd.disc.source import Sectors, SectorSource
-from imagerd.formats.cue.render import SheetFile, render, stored_raw
+from imagerd.formats.cue.keeping import Chosen, Written, choose
+from imagerd.formats.cue.render import SheetFile, as_written, render
+from imagerd.formats.image import sheet_of
 from imagerd.formats.output import Output, Sink, hasher, publish, refuse_all
 from imagerd.formats.rawform import Runs, filler, to_raw, unread
 from imagerd.formats.written import TrackDigests, WriteOptions, WrittenImage
 
-_RAW = SectorFormat.RAW.size
 BATCH = 1024  # sectors of one step: 2.4 MB
 
 
@@ -54,7 +55,7 @@ def write_sheet(
 ) -> Task[WrittenImage]:
     """As `write_image`, the data into `sinks`; `suffix` comes behind the names in the sheet."""
     _check(source.layout, target)
-    layout = stored_raw(source.layout)
+    layout = as_written(source.layout, raw=options.raw)
     files = sheet_files(layout, target, split=options.split_tracks)
     cdt = target.with_suffix(".cdt") if layout.cd_text else None
     others = [cdt] if cdt else []
@@ -64,15 +65,14 @@ def write_sheet(
     with ExitStack() as stack:
         outputs: list[Sink] = []
         for file in files:
-            size = sum(len(track.stored_range) for track in file.tracks) * _RAW
+            size = sum(len(track.stored_range) * track.stored.size for track in file.tracks)
             output = sinks(target.with_name(file.name + suffix), stack, size)
             outputs.append(output)
             yield from _write_file(job, file, output, stack)
-        if cdt is not None and layout.cd_text is not None:
+        chosen = _choose_sheet(job, layout, files, outputs, cdt)
+        if cdt is not None and layout.cd_text is not None and chosen.names_cdt:
             outputs.append(_small(cdt, layout.cd_text.packs, options, stack))
-        sheet = render(layout, files, cdt.name if cdt else None)
-        text = sheet.encode("utf-8", "surrogateescape")
-        outputs.append(_small(target, text, options, stack))
+        outputs.append(_small(target, chosen.sheet, options, stack))
         written = publish(outputs)
     left_out = tuple(_left_out(layout, sub_seen=job.sub_seen))
     return WrittenImage(
@@ -83,6 +83,30 @@ def write_sheet(
         left_out,
         job.bad.ranges(),
     )
+
+
+def _choose_sheet(
+    job: _Job,
+    layout: Layout,
+    files: tuple[SheetFile, ...],
+    outputs: list[Sink],
+    cdt: Path | None,
+) -> Chosen:
+    """The sheet that the source came with, as far as it is true of `outputs`; else ours.
+
+    What is packed cannot be looked at yet: there it is ours.
+    """
+    name = cdt.name if cdt else None
+    written = Written(
+        tuple(file.name for file in files),
+        tuple(output.part for output in outputs if isinstance(output, Output)),
+        layout.cd_text,
+        name,
+    )
+    original = job.options.sheet or sheet_of(job.source)
+    if len(written.paths) < len(files):
+        original = None
+    return choose(original, render(layout, files, name), written)
 
 
 def _small(target: Path, data: bytes, options: WriteOptions, stack: ExitStack) -> Output:
@@ -132,7 +156,9 @@ def _write_track(job: _Job, track: Track, output: Sink, own: Hasher | None) -> I
     fill = b"" if track.mode is TrackMode.AUDIO else job.options.fill
     while lba < end:
         block = job.source.read(lba, min(BATCH, end - lba))
-        raw = to_raw(block.data, block.format, track.mode, lba)
+        raw = block.data
+        if block.format is not track.stored:
+            raw = to_raw(block.data, block.format, track.mode, lba)
         rows = unread(block)
         if len(rows):
             raw = raw.copy()

@@ -35,7 +35,8 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
         return EcmOutput(path, options, stack)
 
     sheet = packed.with_suffix(".cue")
-    written = yield from write_sheet(source, sheet, options, sink, SUFFIX)
+    raw = replace(options, raw=True)
+    written = yield from write_sheet(source, sheet, raw, sink, SUFFIX)
     return replace(written, target=target, format="ecm")
 
 

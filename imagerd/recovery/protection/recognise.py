@@ -10,8 +10,9 @@ The engine asks once every sector has been tried, before it retries:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
-from imagerd.disc.source import SectorState
+from imagerd.disc.source import SectorSource, SectorState
 from imagerd.filesystems.blocks import Blocks
 from imagerd.filesystems.dvdvideo import played
 from imagerd.filesystems.filetable import FileTable
@@ -76,18 +77,23 @@ def expected(findings: Iterable[Finding]) -> RangeSet:
 
 def facts_of(work: Workspace) -> Facts:
     """The facts of a job as it stands, whatever can be read of its file systems."""
-    source = WorkSource(work)
+    facts = facts_of_source(WorkSource(work), bad_sectors(work.map), odd_q(work))
+    noted = noted_twins(work)
+    return facts if noted is None else replace(facts, twins=tuple(noted.twins))
+
+
+def facts_of_source(source: SectorSource, bad: BadSectors, odd: tuple[OddQ, ...] = ()) -> Facts:
+    """The facts of a disc or an image, of which `bad` is known to be bad."""
     table = FileTable.of(source)
     return Facts(
-        layout=work.layout,
-        bad=bad_sectors(work.map),
+        layout=source.layout,
+        bad=bad,
         files=table,
         volume=volume_id(source),
         application_use=_application_use(source),
-        odd_q=odd_q(work),
+        odd_q=odd,
         programs=programs(source, table),
-        played=None if work.layout.is_cd else played(source, table),
-        twins=() if (noted := noted_twins(work)) is None else tuple(noted.twins),
+        played=None if source.layout.is_cd else played(source, table),
     )
 
 
@@ -102,7 +108,7 @@ def bad_sectors(sectors: SectorMap) -> BadSectors:
     return BadSectors([*bad, *(BadRange(run.start, len(run), Why.NONE) for run in unread)])
 
 
-def _application_use(source: WorkSource) -> bytes:
+def _application_use(source: SectorSource) -> bytes:
     disc = Blocks(source, most=1, failures=1)
     tracks = disc.tracks
     block = disc.read(tracks[0].index1 + _PRIMARY).block(0) if tracks else b""
