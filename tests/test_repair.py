@@ -28,7 +28,6 @@ from imagerd.disc.layout import SectorFormat, TrackMode
 from imagerd.formats import open_image
 from imagerd.toolkit import undo as journals
 from imagerd.toolkit.repair import RepairResult, repair, undo
-from tests.judges import ask
 from tests.protected_discs import strewn
 from tests.sources import MemorySource, audio, data, memory_disc
 from tests.test_convert_options import _GAP, safedisc
@@ -83,15 +82,13 @@ def test_mended_is_the_undamaged_image_and_undone_the_damaged_one(
 
 
 @pytest.mark.parametrize("stored", [SectorFormat.RAW, SectorFormat.MODE2])
-def test_edcre_finds_nothing_wrong_after(tmp_path: Path, stored: SectorFormat) -> None:
+def test_a_mended_image_of_mode_2_is_the_good_one(tmp_path: Path, stored: SectorFormat) -> None:
     plan = data(60, TrackMode.MODE2, stored=stored)
     write_cue(tmp_path, memory_disc([plan]))
     good = contents(tmp_path)
     sheet = write_cue(tmp_path, hurt(memory_disc([plan]), 5, 6, 50))
     assert mend(sheet).mended.count == 3
     assert contents(tmp_path) == good
-    if stored is SectorFormat.RAW:
-        ask("edcre", "-t", tmp_path / "disc.bin")
 
 
 def test_only_parity_is_left_unless_it_is_asked_for(tmp_path: Path) -> None:
