@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from imagerd.disc.source import SectorState
-from imagerd.recovery.conclude import Witness
+from imagerd.recovery.conclude import Witness, flags_of
 from imagerd.recovery.judge import Judge
 from imagerd.recovery.reader import Row
 from imagerd.recovery.readings import EvidenceStore, Observation, digest_of
@@ -55,7 +55,7 @@ class Testimony:
         self.c2_trusted = learned_trust(work, Judge(work.layout)).trusted
 
     def of(self, lba: int) -> list[Witness]:
-        """The witnesses of a sector, those that agree with most others first.
+        """The witnesses of a sector: first what came alike most often, then what has least flags.
 
         A sector that is good has its kept bytes for a witness, for two if it was confirmed.
         """
@@ -66,7 +66,7 @@ class Testimony:
             times = 1 + (lba in work.map.confirmed)
             return [kept_witness(row, lba, number, c2=c2) for number in range(times)]
         alike = Counter(witness.seen.digest for witness in witnesses)
-        return sorted(witnesses, key=lambda one: (-alike[one.seen.digest], one.seen.digest))
+        return sorted(witnesses, key=lambda one: (-alike[one.seen.digest], flags_of(one)))
 
     def moved(self, lba: int, samples: int) -> list[Witness]:
         """The witnesses of what is at `lba` when audio is moved to the front by `samples`.
