@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from operator import itemgetter
 from typing import Final
 
 import numpy as np
@@ -20,7 +19,7 @@ import numpy.typing as npt
 from imagerd.disc.source import Bytes2D
 from imagerd.sectors.correct import Sector, correct
 from imagerd.sectors.decoder import Mask, erasable
-from imagerd.sectors.geometry import INTERMEDIATE, MODE, P_PARITY
+from imagerd.sectors.geometry import HEADER, INTERMEDIATE, MODE, P_PARITY, lba_msf
 from imagerd.sectors.parity import generate
 from imagerd.sectors.verify import check_data
 
@@ -66,19 +65,19 @@ def combine(
     """
     order = _ordered(readings, c2)
     rows, flags = readings[order], None if c2 is None else c2[order]
-    ranks = [_rank(row, lba, mode2) for row in rows]
-    best, rank = max(enumerate(ranks), key=itemgetter(1))
-    if rank == _WHOLE:
-        return _settled(rows[best], readings, How.READ, mode2)
+    ranks = _ranks(rows, lba, mode2)
+    best, rank = int(ranks.argmax()), int(ranks.max())
+    if rank == _WHOLE and rows[best, MODE] <= _MODE_BITS:
+        return Combined(rows[best].copy(), origins_of(rows[best], readings), How.READ)
     voices = _voices(rows, flags, None if sources is None else [sources[at] for at in order])
     votes = [_Voted.of(rows, flags)]
     if len(voices) < len(rows):
         doubtful = np.stack([voice.doubtful for voice in voices])
         votes.append(_Voted.of(np.stack([voice.row for voice in voices]), doubtful))
     for voted in votes:
-        if _rank(voted.row, lba, mode2) >= max(rank, _PROVEN):
+        if _ranks(voted.row[np.newaxis], lba, mode2)[0] >= max(rank, _PROVEN):
             return _settled(voted.row, readings, How.VOTED, mode2)
-    if rank == _PROVEN:
+    if rank:
         return _settled(rows[best], readings, How.READ, mode2)
     for voted in (*votes, *(replace(voice, c2=None) for voice in voices)):
         for hint in erasures(votes[0].doubtful if voted.c2 is None else voted.doubtful, voted.c2):
@@ -173,12 +172,14 @@ def origins_of(data: Sector, readings: Bytes2D) -> Origins:
     return np.where(same.any(axis=0), same.argmax(axis=0), COMPUTED).astype(np.int16)
 
 
-def _rank(sector: Sector, lba: int, mode2: bool) -> int:
-    """_WHOLE: proven, and its parity is right too; _PROVEN; 0: not, or of another place or mode."""
-    found = check_data(sector[np.newaxis], lba)
-    if not found.proven[0] or (sector[MODE] & _MODE_BITS == 2) != mode2:
-        return 0
-    return _PROVEN if found.parity_wrong[0] else _WHOLE
+def _ranks(rows: Bytes2D, lba: int, mode2: bool) -> npt.NDArray[np.uint8]:
+    """(n,): _WHOLE: proven, and its parity is right too; _PROVEN; 0: not, or of another place or
+    mode.
+    """
+    found = check_data(rows)
+    here = (rows[:, HEADER:MODE] == lba_msf(lba, 1)).all(axis=1)
+    right = found.proven & here & ((rows[:, MODE] & _MODE_BITS == 2) == mode2)
+    return np.where(right, np.where(found.parity_wrong, _PROVEN, _WHOLE), 0).astype(np.uint8)
 
 
 def _settled(sector: Sector, readings: Bytes2D, how: How, mode2: bool) -> Combined:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from imagerd.base.errors import BadInput
 from imagerd.base.progress import Task
@@ -24,6 +25,8 @@ from imagerd.recovery.conclude import Kind
 from imagerd.recovery.testimony import Testimony
 from imagerd.sectors.blocks import read_all
 from imagerd.sectors.combine import How
+from imagerd.sectors.geometry import MODE
+from imagerd.sectors.verify import whole
 from imagerd.sectors.views import RawView
 from imagerd.toolkit.aligning import Alignment, align, has_audio
 from imagerd.toolkit.convert import ConvertOptions, ConvertResult, convert
@@ -31,6 +34,7 @@ from imagerd.toolkit.deciding import Decision, Outcome, Run, Voice, decide
 from imagerd.toolkit.jobs import JobSource
 from imagerd.toolkit.verdicts import is_provable
 
+_MODE2 = 2
 _MOST = 512  # sectors of each source in memory
 
 
@@ -142,8 +146,14 @@ class MergedSource:
         alike = (data == data[0]).all(axis=(0, 2)) & (states >= SectorState.READ).all(axis=0)
         out = replace(blocks[0], data=data[0].copy(), states=states.max(axis=0), c2=None)
         self._same += from_mask(lba, alike)
+        kind = _kind(track, self._layout)
+        settled = _whole(blocks, ~alike, kind).tolist()
         for row in np.flatnonzero(~alike).tolist():
-            found = self._decided(track, blocks, lba + row)
+            if settled[row] >= 0:  # there is nothing to decide
+                out.data[row], out.states[row] = data[settled[row], row], SectorState.PROVEN
+                self._taken[settled[row]].append(lba + row)
+                continue
+            found = self._decided(blocks, lba + row, kind)
             out.data[row], out.states[row] = found.data, found.state
         lost = from_mask(lba, out.states <= SectorState.FAILED)
         faults = tuple(Fault(area.start, len(area), FaultKind.FILLING) for area in lost)
@@ -171,8 +181,7 @@ class MergedSource:
             lost=lost,
         )
 
-    def _decided(self, track: Track | None, blocks: Sequence[Sectors], lba: int) -> Decision:
-        kind = _kind(track, self._layout)
+    def _decided(self, blocks: Sequence[Sectors], lba: int, kind: Kind | None) -> Decision:
         voices = [self._voice(number, block, lba, kind) for number, block in enumerate(blocks)]
         found = decide(voices, lba, kind)
         source = found.runs[0].source if found.runs else None
@@ -204,6 +213,24 @@ def _kind(track: Track | None, layout: Layout) -> Kind | None:
     if not is_provable(track):
         return Kind.AUDIO
     return Kind.MODE2 if track.mode is TrackMode.MODE2 else Kind.MODE1
+
+
+def _whole(
+    blocks: Sequence[Sectors], wanted: npt.NDArray[np.bool_], kind: Kind | None
+) -> npt.NDArray[np.int16]:
+    """(n,): for each row wanted, the first source whose sector is right in all bytes; -1: none."""
+    found = np.full(len(wanted), -1, np.int16)
+    rows = np.flatnonzero(wanted)
+    if kind not in (Kind.MODE1, Kind.MODE2) or not len(rows):
+        return found
+    span = slice(int(rows[0]), int(rows[-1]) + 1)
+    for number in reversed(range(len(blocks))):
+        block = blocks[number]
+        data = block.data[span]
+        right = whole(data, block.lba + span.start) & (block.states[span] > SectorState.FAILED)
+        right &= (data[:, MODE] == _MODE2) == (kind is Kind.MODE2)
+        found[span][right & wanted[span]] = number
+    return found
 
 
 def _without_sub(source: SectorSource) -> SectorSource:
