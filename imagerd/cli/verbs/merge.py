@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from imagerd.base.errors import ExitCode, NotAvailable
+from imagerd.base.errors import BadInput, ExitCode, NotAvailable
 from imagerd.cli import failures, text
 from imagerd.cli.accounts import Accounts, account_options
 from imagerd.cli.catalogs import opened_catalog
@@ -70,7 +70,7 @@ def command(
     program from one copy of a disc or from several of the same pressing; and jobs, finished or
     not, by their folder or their id, of which every reading counts that was kept. What the catalog
     or a map file beside an image says of its bad sectors is heeded: ddrescue's own maps, too, as
-    IMAGE.map.
+    IMAGE.map, or else named behind the image.
 
     Of data sectors that carry an EDC (raw images), all readings count. One that proves itself is
     taken; else their bytes are put to the vote, in which those that the drive flagged (C2) weigh
@@ -88,6 +88,7 @@ def command(
     Examples:
       imagerctl merge first.cue second.cue third.cue -o whole.cue
       imagerctl merge tuesday.iso friday.iso -o film.iso
+      imagerctl merge tuesday.iso tuesday.log friday.iso friday.log -o film.iso
       imagerctl merge /srv/discs/work/3f2a other.cue -o whole.cue
 
     Exit code: 1 if sectors stay unreadable, doubtful, in dispute or with a wrong EDC.
@@ -97,40 +98,68 @@ def command(
 
     output = Output("merge", as_json=as_json, quiet=quiet)
     options = ConvertOptions(overwrite=overwrite, hash=with_hash)
-    if len(sources) < 2:
+    named = _with_maps(sources)
+    names = tuple(name for name, _ in named)
+    if len(named) < 2:
         raise click.UsageError("Name two images at least.")
-    if align_to is not None and align_to not in sources:
+    if align_to is not None and align_to not in names:
         raise click.UsageError(f"--align-to: {align_to} is none of the sources.")
     accounts = Accounts(catalog, config, no_catalog, no_map)
     with ExitStack() as stack:
-        discs = [stack.enter_context(_opened(source, accounts)) for source in sources]
+        discs = [stack.enter_context(_opened(name, file, accounts)) for name, file in named]
         task = merge(
             [disc.source for disc in discs],
             target,
             options,
             aligned=not no_align,
-            reference=0 if align_to is None else sources.index(align_to),
+            reference=0 if align_to is None else names.index(align_to),
         )
         result = output.follow(task, str(target))
         remarks = tuple(dict.fromkeys(remark for disc in discs for remark in disc.remarks))
-    output.tell(_Told(sources, result, remarks), _lines)
+    output.tell(_Told(names, result, remarks), _lines)
     failures.finish(ExitCode.OK if result.ok else ExitCode.FINDING)
 
 
+def _with_maps(words: Sequence[str]) -> list[tuple[str, Path | None]]:
+    """The sources, each with the map file that is named behind it, if there is one."""
+    from imagerd.toolkit.beside import is_map
+
+    found: list[tuple[str, Path | None]] = []
+    for word in words:
+        if found and found[-1][1] is None and is_map(Path(word)):
+            found[-1] = (found[-1][0], Path(word))
+        else:
+            found.append((word, None))
+    return found
+
+
 @contextmanager
-def _opened(source: str, accounts: Accounts) -> Iterator[Opened]:
-    """An image, a drive, or a job by its folder or its id."""
+def _opened(source: str, file: Path | None, accounts: Accounts) -> Iterator[Opened]:
+    """An image, with the map `file` if one is named, a drive, or a job by its folder or its id."""
     path = Path(source)
     if not path.exists() and source.isalnum() and not accounts.no_catalog:
         path = _of_job(source, accounts)
     if is_drive(source) or not path.is_dir():
-        with opened(str(path), accounts) as disc:
-            yield disc
+        with opened(str(path), accounts if file is None else None) as disc:
+            yield disc if file is None else _heeding(disc, file)
         return
+    if file is not None:
+        raise BadInput(f"{source} is no image that {file} could be the map of.")
     from imagerd.toolkit.jobs import JobSource
 
     with closing(JobSource.open(path)) as job:
         yield Opened(source, job, remarks=job.remarks)
+
+
+def _heeding(disc: Opened, file: Path) -> Opened:
+    """An image as its map has it."""
+    from imagerd.toolkit.account import accounted
+    from imagerd.toolkit.maps import account_of_map
+
+    if disc.image is None:
+        raise BadInput(f"{disc.name} is no image that {file} could be the map of.")
+    account = account_of_map(disc.image, file)
+    return replace(disc, source=accounted(disc.image, account), account=account)
 
 
 def _of_job(what: str, accounts: Accounts) -> Path:
