@@ -206,6 +206,14 @@ def test_audio_that_cannot_be_aligned_fills_no_hole_as_good(tmp_path: Path) -> N
     assert (taken.states == SectorState.READ).all()
 
 
+def test_a_source_without_any_audio_is_no_measure() -> None:
+    without = Copy(disc(), 0, lost=frozenset(range(40, 440)))
+    merged = run(merged_source([without, Copy(disc(), 100), Copy(disc(), 130)]))
+    block = merged.read(60, 100)
+    assert (block.states == SectorState.READ).all()
+    assert (block.data == Copy(disc(), 100).read(60, 100).data).all()
+
+
 def test_the_found_shift_is_told_and_another_source_can_be_the_measure(tmp_path: Path) -> None:
     for name, late in (("a", 0), ("b", 300)):
         source = Copy(disc(), late, lost=frozenset({60}) if late else frozenset())

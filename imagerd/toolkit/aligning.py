@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
@@ -53,12 +54,14 @@ class Aligned:
     alignments: tuple[Alignment, ...]
 
 
-def align(sources: Sequence[SectorSource], reference: int = 0) -> Task[Aligned]:
+def align(sources: Sequence[SectorSource], reference: int | None = None) -> Task[Aligned]:
     """Move the audio of all `sources` to where that of number `reference` lies.
 
-    What does not fit the reference is held against those that do. Closing the sources that come
-    back closes these.
+    None: of the first that has any. What does not fit it is held against those that do. Closing
+    the sources that come back closes these.
     """
+    if reference is None:
+        reference = next((n for n, one in enumerate(sources) if _can_be_measure(one)), 0)
     found = {reference: Alignment(reference, 0, reference)}
     asked: set[tuple[int, int]] = set()
     total = len(sources)
@@ -128,6 +131,13 @@ def _windows(layout: Layout, rim: int) -> list[int]:
         for area in audio_areas(layout)
         for lba in range(area.start + rim, area.stop - rim - _WINDOW + 1, _WINDOW)
     ]
+
+
+def _can_be_measure(source: SectorSource) -> bool:
+    """Whether some of its audio came without complaint."""
+    places = _places(source.layout)
+    good = (lba for lba in places if _came(read_all(source, lba, _WINDOW)).all())
+    return len(list(islice(good, _LEAST))) == _LEAST
 
 
 def _look(one: SectorSource, other: SectorSource, lba: int) -> Place:

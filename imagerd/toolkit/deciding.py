@@ -205,13 +205,12 @@ def _concluded(came: Sequence[Voice], lba: int) -> Decision | None:
 
     Where some have it good, though not alike, it can but tell which of them is right.
     """
+    speaking = [voice for voice in came if voice.good or voice.witnesses]
     witnesses: list[Witness] = []
-    for voice in came:
-        if voice.witnesses is not None:
-            witnesses += voice.witnesses
-        elif voice.good:
-            witnesses += of_source([kept_witness(voice.data, lba)], voice.source)
-    trusted = all(voice.c2_trusted for voice in came)
+    for voice in speaking:
+        own = of_source([kept_witness(voice.data, lba)], voice.source)
+        witnesses += own if voice.witnesses is None else voice.witnesses
+    trusted = all(voice.c2_trusted for voice in speaking)
     found = conclude(witnesses, lba, Kind.AUDIO, c2_trusted=trusted)
     if found is None:
         return None

@@ -79,12 +79,12 @@ def merge(
     options: ConvertOptions | None = None,
     *,
     aligned: bool = True,
-    reference: int = 0,
+    reference: int | None = None,
 ) -> Task[MergeResult]:
     """Write the best of `sources` as `target`, whose suffix chooses the container.
 
-    Audio comes to lie where source number `reference` has it; unless `aligned`, it is taken as it
-    lies. Raises `BadInput` if they cannot be of one disc, and what `convert` raises.
+    Audio comes to lie where source number `reference` has it, None: where the first does that has
+    any; unless `aligned`, it is taken as it lies. Raises `BadInput` if they cannot be of one disc, and what `convert` raises.
     """
     merged = yield from merged_source(sources, aligned=aligned, reference=reference)
     written = yield from convert(merged, target, options)
@@ -92,13 +92,13 @@ def merge(
 
 
 def merged_source(
-    sources: Sequence[SectorSource], *, aligned: bool = True, reference: int = 0
+    sources: Sequence[SectorSource], *, aligned: bool = True, reference: int | None = None
 ) -> Task[MergedSource]:
     """The best of `sources`, as for `merge`, to be read."""
     testimonies = [one.testimony if isinstance(one, JobSource) else None for one in sources]
     plain = [_without_sub(one) for one in sources]
     _refuse_other_discs(plain)
-    if not aligned or not has_audio(plain[reference].layout):
+    if not aligned or not has_audio(plain[0].layout):
         return MergedSource(plain, (), testimonies)
     found = yield from align(plain, reference)
     return MergedSource(found.sources, found.alignments, testimonies)

@@ -112,7 +112,7 @@ def command(
             target,
             options,
             aligned=not no_align,
-            reference=0 if align_to is None else names.index(align_to),
+            reference=None if align_to is None else names.index(align_to),
         )
         result = output.follow(task, str(target))
         remarks = tuple(dict.fromkeys(remark for disc in discs for remark in disc.remarks))
