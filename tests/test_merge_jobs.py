@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -25,7 +25,8 @@ from imagerd.cli.main import cli
 from imagerd.devices.reading import ReadResult
 from imagerd.disc.source import Sectors, SectorSource, SectorState
 from imagerd.formats import write_image
-from imagerd.recovery.budget import Clock
+from imagerd.recovery.budget import Budget, Clock
+from imagerd.recovery.engine import recover
 from imagerd.recovery.keeping import How, Keeper
 from imagerd.recovery.reader import PLAINLY
 from imagerd.recovery.workspace import Workspace
@@ -35,11 +36,12 @@ from imagerd.toolkit.deciding import Run
 from imagerd.toolkit.jobs import JobSource
 from imagerd.toolkit.merge import MergeResult, merge, merged_source
 from tests.catalogs import a_job, open_catalog
-from tests.sources import audio, data, memory_disc
-from tests.strategies_recovery import job_for
+from tests.sources import MemorySource, audio, data, memory_disc
+from tests.strategies_recovery import FastClock, ScriptedDrive, Spot, dvd, job_for
 
 DISC = memory_disc([data(40), audio(160)], seed=31)
 DATA, AUDIO = range(40), range(40, 200)
+BEFORE_DATA = memory_disc([audio(100), data(40)], seed=32)
 RIGHT = {lba: read_all(DISC, lba, 1).data[0] for lba in range(200)}
 Row = npt.NDArray[np.uint8]
 
@@ -61,16 +63,17 @@ class Worn:
     missed: float = 0.0
     lucky: int | None = None
     c2: bool = True
-    lost: frozenset[int] = field(default_factory=frozenset)
+    lost: frozenset[int] = frozenset()
+    disc: MemorySource = DISC
 
     def into(self, folder: Path) -> Path:
         """Read into a job's folder, as the engine keeps what comes."""
-        source = OffsetView(DISC, -self.late) if self.late else DISC
+        source = OffsetView(self.disc, -self.late) if self.late else self.disc
         times = count(1e9 + self.seed, 0.5)
         clock = Clock(time.monotonic, lambda: next(times), time.sleep)
-        with Workspace.create(folder, job_for(DISC, c2=self.c2)) as work:
+        with Workspace.create(folder, job_for(self.disc, c2=self.c2)) as work:
             keeper = Keeper(work, clock)
-            for lba in range(200):
+            for lba in range(self.disc.layout.end):
                 if lba not in self.lost:
                     self._read(keeper, source, lba)
         return folder
@@ -120,7 +123,9 @@ def _merged(folders: Sequence[Path]) -> tuple[dict[int, SectorState], dict[int, 
     with ExitStack() as stack:
         sources = [stack.enter_context(closing(JobSource.open(one))) for one in folders]
         merged = run(merged_source(sources))
-        blocks = [read_all(merged, area.start, len(area)) for area in (DATA, AUDIO)]
+        blocks = [
+            read_all(merged, track.start, track.end - track.start) for track in merged.layout.tracks
+        ]
         states = {b.lba + n: SectorState(int(s)) for b in blocks for n, s in enumerate(b.states)}
         rows = {b.lba + n: row for b in blocks for n, row in enumerate(b.data)}
         return states, rows
@@ -214,6 +219,17 @@ def test_evidence_of_audio_tells_which_of_two_good_readings_is_right(folder: Pat
     assert {states[lba] for lba in bad} == {SectorState.READ}
 
 
+def test_a_moved_sector_is_never_made_of_audio_and_what_lies_behind_it(folder: Path) -> None:
+    """Two drives that are late alike agree on what follows the audio; but that is data."""
+    lost = Worn(1, {}, lost=frozenset({99}), disc=BEFORE_DATA)
+    late = [Worn(seed, {99: 1}, lucky=1, late=30, disc=BEFORE_DATA) for seed in (2, 3)]
+    states, rows = _merged(_jobs(folder, [lost, *late]))
+    good = [lba for lba, state in states.items() if state >= SectorState.READ]
+    assert 99 not in good
+    assert len(good) == len(states) - 1
+    assert all((rows[lba] == read_all(BEFORE_DATA, lba, 1).data[0]).all() for lba in good)
+
+
 @st.composite
 def _copies(draw: st.DrawFn) -> list[Worn]:
     places = st.integers(30, 60)  # around the change from data to audio
@@ -280,6 +296,22 @@ def test_the_folder_of_a_job_and_an_image_make_one(tmp_path: Path) -> None:
     assert (tmp_path / "whole.bin").read_bytes() == (tmp_path / "other.bin").read_bytes()
     told = json.loads(done.stdout)["result"]
     assert told["taken"][1]["count"] == 11
+
+
+def test_a_job_of_a_dvd_that_could_not_be_read_and_an_iso_make_one(tmp_path: Path) -> None:
+    source = dvd(200)
+    drive = ScriptedDrive(source, {lba: Spot() for lba in range(32, 48)})
+    with Workspace.create(tmp_path / "job", job_for(source)) as work:
+        run(recover(drive, work, Budget(attempts=2), clock=FastClock().clock()))
+        assert work.map.count(SectorState.FAILED) == 16
+    run(write_image(source, tmp_path / "other.iso"))
+    right = (tmp_path / "other.iso").read_bytes()
+    (tmp_path / "other.iso").write_bytes(right[: 2048 * 150])
+    for words in (("job", "other.iso"), ("other.iso", "job")):
+        target = tmp_path / f"{words[0]}.whole.iso"
+        done = _cli(*(tmp_path / word for word in words), "-o", target)
+        assert done.exit_code == 0, done.output
+        assert target.read_bytes() == right
 
 
 def test_a_job_is_named_by_its_id_and_one_that_is_at_work_is_refused(tmp_path: Path) -> None:

@@ -197,6 +197,28 @@ def test_three_shifted_damaged_copies_give_the_right_audio(tmp_path: Path) -> No
     assert result.outvoted.count > 50
 
 
+@settings(deadline=None, max_examples=6)
+@given(st.tuples(OFFSETS, OFFSETS), st.integers(0, 1 << 20), st.permutations(range(3)))
+def test_audio_is_right_where_most_copies_have_it_right(
+    lates: tuple[int, int], seed: int, order: list[int]
+) -> None:
+    copies = [
+        Copy(disc(), late, seed=seed + number, share=0.15, wrong=600, lost=frozenset({70 + number}))
+        for number, late in enumerate((0, *lates))
+    ]
+    for one in (copies, [copies[number] for number in order]):
+        found = run(align(one, one.index(copies[0])))
+        blocks = [read_all(source, 40, LONG) for source in found.sources]
+        right = disc().read(40, LONG).data
+        having = sum(
+            ((block.data == right).all(axis=1) & (block.states >= SectorState.READ)).astype(int)
+            for block in blocks
+        )
+        merged = read_all(run(merged_source(one, reference=one.index(copies[0]))), 40, LONG)
+        assert (merged.data == right)[having >= 2].all()
+        assert (merged.states == SectorState.READ)[having >= 2].all()
+
+
 def test_audio_that_cannot_be_aligned_fills_no_hole_as_good(tmp_path: Path) -> None:
     lost = frozenset(range(100, 110))
     sources = [Copy(disc("loop"), 0, lost=lost), Copy(disc("loop"), 30)]

@@ -7,7 +7,7 @@ The engine asks it of its own job; a merge asks several jobs of one disc.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -68,24 +68,33 @@ class Testimony:
         alike = Counter(witness.seen.digest for witness in witnesses)
         return sorted(witnesses, key=lambda one: (-alike[one.seen.digest], flags_of(one)))
 
-    def moved(self, lba: int, samples: int) -> list[Witness]:
-        """The witnesses of what is at `lba` when audio is moved to the front by `samples`.
 
-        It lies in two sectors; each reading of the one is joined with one of the other, so that
-        all stay independent. None where a sector is of no session.
-        """
-        sectors, rest = divmod(samples, SAMPLES)
-        first = lba + sectors
-        if not all(self._holds(part) for part in (first, first + (rest > 0))):
+class Moved:
+    """The testimony on a source whose audio, in `areas`, is moved to the front by `samples`.
+
+    A sector then lies in two that were read, of one area. Each reading of the one is joined with
+    one of the other, so that all stay independent; at the rim there is none.
+    """
+
+    def __init__(self, told: Testimony, samples: int, areas: Sequence[range]) -> None:
+        self._told, self._areas = told, tuple(areas)
+        self._sectors, self._rest = divmod(samples, SAMPLES)
+        self.c2_trusted = told.c2_trusted
+
+    def of(self, lba: int) -> list[Witness]:
+        """The witnesses of what is at `lba` after the move."""
+        area = next((area for area in self._areas if lba in area), None)
+        if area is None:
+            return self._told.of(lba)
+        first = lba + self._sectors
+        if first not in area:
             return []
-        witnesses = self.of(first)
-        if not rest:
-            return witnesses
-        pairs = zip(witnesses, self.of(first + 1), strict=False)
-        return [_joined(one, two, lba, rest * SAMPLE) for one, two in pairs]
-
-    def _holds(self, lba: int) -> bool:
-        return any(lba in area for area in self._work.map.areas)
+        if not self._rest:
+            return self._told.of(first)
+        if first + 1 not in area:
+            return []
+        pairs = zip(self._told.of(first), self._told.of(first + 1), strict=False)
+        return [_joined(one, two, lba, self._rest * SAMPLE) for one, two in pairs]
 
 
 def _joined(one: Witness, two: Witness, lba: int, cut: int) -> Witness:

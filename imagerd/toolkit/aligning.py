@@ -19,6 +19,7 @@ from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import Layout
 from imagerd.disc.ranges import from_mask
 from imagerd.disc.source import Fault, FaultKind, Sectors, SectorSource, SectorState
+from imagerd.recovery.testimony import Moved, Testimony
 from imagerd.sectors.alignment import Place, displacement
 from imagerd.sectors.blocks import read_all
 from imagerd.sectors.offset import OffsetView, audio_areas
@@ -48,10 +49,18 @@ class Alignment:
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """Sources as they lie after they were moved, and by how many samples each was."""
+    """Sources after they were moved, by how many samples each was, and in which LBAs."""
 
     sources: tuple[SectorSource, ...]
     alignments: tuple[Alignment, ...]
+    areas: tuple[tuple[range, ...], ...]
+
+    def testimony(self, number: int, told: Testimony | None) -> Testimony | Moved | None:
+        """What source `number` testifies to of audio: nothing, if nobody knows where that lies."""
+        samples = self.alignments[number].samples
+        if told is None or samples is None:
+            return None
+        return Moved(told, samples, self.areas[number]) if samples else told
 
 
 def align(sources: Sequence[SectorSource], reference: int | None = None) -> Task[Aligned]:
@@ -78,8 +87,10 @@ def align(sources: Sequence[SectorSource], reference: int | None = None) -> Task
     alignments = tuple(
         found.get(number, Alignment(number, None, reference)) for number in range(total)
     )
-    views = tuple(_moved(one, told) for one, told in zip(sources, alignments, strict=True))
-    return Aligned(views, alignments)
+    moved = [_moved(one, told) for one, told in zip(sources, alignments, strict=True)]
+    return Aligned(
+        tuple(source for source, _ in moved), alignments, tuple(areas for _, areas in moved)
+    )
 
 
 def _as_they_are_found(found: dict[int, Alignment]) -> Iterator[int]:
@@ -155,14 +166,16 @@ def _came(block: Sectors) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     return good
 
 
-def _moved(source: SectorSource, told: Alignment) -> SectorSource:
-    """The source as it lies when it is moved; its audio doubtful if nobody knows where to."""
-    if told.samples == 0 or not has_audio(source.layout):
-        return source
+def _moved(source: SectorSource, told: Alignment) -> tuple[SectorSource, tuple[range, ...]]:
+    """The source as it lies when it is moved, and what of it is; its audio doubtful if nobody knows
+    where to.
+    """
     if told.samples is None:
-        return Lowered(source, audio_areas(source.layout), SectorState.SUSPECT)
+        return Lowered(source, audio_areas(source.layout), SectorState.SUSPECT), ()
+    if not told.samples:
+        return source, ()
     view = OffsetView(source, told.samples)
-    return Lowered(view, view.padded, SectorState.FAILED)
+    return Lowered(view, view.padded, SectorState.FAILED), view.areas
 
 
 class Lowered:

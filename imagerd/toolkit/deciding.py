@@ -20,7 +20,7 @@ from imagerd.disc.source import Bytes2D, Sectors, SectorState
 from imagerd.recovery.conclude import Kind, Witness, conclude, flags_of
 from imagerd.recovery.reader import Row
 from imagerd.recovery.readings import digest_of
-from imagerd.recovery.testimony import Testimony, kept_witness, of_source
+from imagerd.recovery.testimony import Moved, Testimony, kept_witness, of_source
 from imagerd.sectors.combine import COMPUTED, How, Origins, combine, majority, origins_of, vote
 from imagerd.sectors.decoder import Mask
 from imagerd.sectors.geometry import MODE
@@ -78,12 +78,12 @@ class Voice:
     c2_trusted: bool = False
 
     @classmethod
-    def of_job(cls, source: int, told: Testimony, block: Sectors, lba: int, shift: int) -> Voice:
-        """Of a job whose audio was moved to the front by `shift` samples; `block` has `lba`."""
+    def of_job(cls, source: int, told: Testimony | Moved, block: Sectors, lba: int) -> Voice:
+        """Of a job that has `block`, in which `lba` is, and what it kept besides."""
         plain = cls.of(source, block, lba)
         if plain.state is SectorState.PROVEN:
             return plain
-        found = told.moved(lba, shift) if shift else told.of(lba)
+        found = told.of(lba)
         own = digest_of(plain.data)
         if plain.state >= SectorState.READ and own not in {one.seen.digest for one in found}:
             found.append(kept_witness(plain.data, lba))

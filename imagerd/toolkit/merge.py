@@ -22,18 +22,19 @@ from imagerd.disc.layout import Layout, SectorFormat, Track, TrackMode
 from imagerd.disc.ranges import Extent, from_mask
 from imagerd.disc.source import Fault, FaultKind, Sectors, SectorSource, SectorState
 from imagerd.recovery.conclude import Kind
-from imagerd.recovery.testimony import Testimony
+from imagerd.recovery.testimony import Moved, Testimony
 from imagerd.sectors.blocks import read_all
 from imagerd.sectors.combine import How
 from imagerd.sectors.geometry import MODE
 from imagerd.sectors.verify import whole
 from imagerd.sectors.views import RawView
-from imagerd.toolkit.aligning import Alignment, align, has_audio
+from imagerd.toolkit.aligning import Aligned, Alignment, align, has_audio
 from imagerd.toolkit.convert import ConvertOptions, ConvertResult, convert
 from imagerd.toolkit.deciding import Decision, Outcome, Run, Voice, decide
 from imagerd.toolkit.jobs import JobSource
 from imagerd.toolkit.verdicts import is_provable
 
+_Told = tuple[Testimony | Moved | None, ...]
 _MODE2 = 2
 _MOST = 512  # sectors of each source in memory
 
@@ -84,7 +85,8 @@ def merge(
     """Write the best of `sources` as `target`, whose suffix chooses the container.
 
     Audio comes to lie where source number `reference` has it, None: where the first does that has
-    any; unless `aligned`, it is taken as it lies. Raises `BadInput` if they cannot be of one disc, and what `convert` raises.
+    any; unless `aligned`, it is taken as it lies. Raises `BadInput` if they cannot be of one disc,
+    and what `convert` raises.
     """
     merged = yield from merged_source(sources, aligned=aligned, reference=reference)
     written = yield from convert(merged, target, options)
@@ -99,9 +101,9 @@ def merged_source(
     plain = [_without_sub(one) for one in sources]
     _refuse_other_discs(plain)
     if not aligned or not has_audio(plain[0].layout):
-        return MergedSource(plain, (), testimonies)
+        return MergedSource(plain, testimonies)
     found = yield from align(plain, reference)
-    return MergedSource(found.sources, found.alignments, testimonies)
+    return MergedSource(found.sources, testimonies, found)
 
 
 class MergedSource:
@@ -113,14 +115,20 @@ class MergedSource:
     def __init__(
         self,
         sources: Sequence[SectorSource],
-        alignments: Sequence[Alignment] = (),
         testimonies: Sequence[Testimony | None] = (),
+        aligned: Aligned | None = None,
     ) -> None:
-        """`alignments`: how they were aligned, if they were; `testimonies`: what the evidence of
-        those tells that are jobs. Raises `BadInput` if the layouts are not those of one disc.
+        """`testimonies`: what the evidence of those tells that are jobs; `aligned`: how they were,
+        if they were. Raises `BadInput` if the layouts are not those of one disc.
         """
-        self._sources, self._alignments = tuple(sources), tuple(alignments)
-        self._testimonies = tuple(testimonies) or (None,) * len(sources)
+        self._sources = tuple(sources)
+        told = tuple(testimonies) or (None,) * len(sources)
+        self._on_data: _Told = told
+        self._on_audio: _Told = told
+        self._alignments: tuple[Alignment, ...] = ()
+        if aligned is not None:
+            self._alignments = aligned.alignments
+            self._on_audio = tuple(aligned.testimony(n, one) for n, one in enumerate(told))
         self._layout = _furthest(sources)
         _refuse_other_discs(sources)
         self._same: list[range] = []
@@ -194,16 +202,10 @@ class MergedSource:
         return found
 
     def _voice(self, number: int, block: Sectors, lba: int, kind: Kind | None) -> Voice:
-        testimony, shift = self._testimonies[number], 0
-        if kind is Kind.AUDIO and self._alignments:
-            found = self._alignments[number].samples
-            if found is None:  # nobody knows where its readings belong
-                testimony = None
-            else:
-                shift = found
-        if testimony is None or kind is None:
+        told = (self._on_audio if kind is Kind.AUDIO else self._on_data)[number]
+        if told is None or kind is None:
             return Voice.of(number, block, lba)
-        return Voice.of_job(number, testimony, block, lba, shift)
+        return Voice.of_job(number, told, block, lba)
 
 
 def _kind(track: Track | None, layout: Layout) -> Kind | None:
