@@ -26,6 +26,7 @@ from imagerd.sectors.verify import check_data
 _MODE_BITS: Final = 0x1F
 _PROVEN: Final = 1
 _WHOLE: Final = 2
+_BACKED: Final = 4  # of so many bytes of parity one may be wrong
 COMPUTED: Final = -1  # the origin of a byte that no reading had
 
 Origins = npt.NDArray[np.int16]
@@ -82,8 +83,8 @@ def combine(
     for voted in (*votes, *(replace(voice, c2=None) for voice in voices)):
         for hint in erasures(votes[0].doubtful if voted.c2 is None else voted.doubtful, voted.c2):
             mended = correct(voted.row, lba=lba, mode2=mode2, erasures=hint)
-            if mended is not None:
-                data = np.frombuffer(mended.data, np.uint8)
+            data = None if mended is None else np.frombuffer(mended.data, np.uint8)
+            if data is not None and _backed_by_parity(data, mode2):
                 return _settled(data, readings, How.MENDED, mode2)
     return None
 
@@ -193,10 +194,28 @@ def _settled(sector: Sector, readings: Bytes2D, how: How, mode2: bool) -> Combin
     if disputed[MODE]:
         data[MODE] &= _MODE_BITS
     if check_data(data[np.newaxis]).parity_wrong[0]:
-        regular = data[np.newaxis].copy()
-        if not mode2:
-            regular[:, INTERMEDIATE:P_PARITY] = 0  # the EDC does not cover these
-        generate(regular, mode2=mode2)
-        if not ((regular[0] != data) & ~disputed).any():
-            data = regular[0]
+        regular = _regular(data, mode2)
+        if not ((regular != data) & ~disputed).any():
+            data = regular
     return Combined(data, origins_of(data, readings), how)
+
+
+def _backed_by_parity(sector: Sector, mode2: bool) -> bool:
+    """Whether a sector that parity mended has most of the parity that belongs to it.
+
+    So much is tried that some EDC may match by chance; then hardly a byte of the parity does.
+    """
+    if not check_data(sector[np.newaxis]).parity_wrong[0]:
+        return True
+    same = (_regular(sector, mode2) == sector)[P_PARITY:]
+    return bool(_BACKED * same.sum() >= (_BACKED - 1) * len(same))
+
+
+def _regular(sector: Sector, mode2: bool) -> Sector:
+    """The sector with its parity, and the zeros before it, made anew."""
+    regular: Bytes2D = sector[np.newaxis].copy()
+    if not mode2:
+        regular[:, INTERMEDIATE:P_PARITY] = 0  # the EDC does not cover these
+    generate(regular, mode2=mode2)
+    row: Sector = regular[0]
+    return row

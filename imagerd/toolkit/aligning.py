@@ -35,9 +35,8 @@ _ENOUGH = 8  # that do, and none that does not
 class Alignment:
     """Where the audio of source number `source` lies, as `agreeing` places of `asked` tell.
 
-    `samples`: so many later than that of the source which it was held against, number `by`
-    (positive: it was moved to the front by them; of the source that stays, 0 by itself). None:
-    not found, its audio is doubtful.
+    `samples`: so many later than that of the source that stays (positive: it was moved to the front
+    by them). None: not found, its audio is doubtful. `by`: the source that it was held against.
     """
 
     source: int
@@ -72,6 +71,7 @@ def align(sources: Sequence[SectorSource], reference: int | None = None) -> Task
     if reference is None:
         reference = next((n for n, one in enumerate(sources) if _can_be_measure(one)), 0)
     found = {reference: Alignment(reference, 0, reference)}
+    missed: dict[int, Alignment] = {}
     asked: set[tuple[int, int]] = set()
     total = len(sources)
     for by in _as_they_are_found(found):
@@ -81,12 +81,12 @@ def align(sources: Sequence[SectorSource], reference: int | None = None) -> Task
             yield Progress(len(found), total, "images", "aligning audio")
             asked.add((number, by))
             told = measure(sources[by], one, number, by)
-            if told.samples is not None:
+            if told.samples is None:
+                missed.setdefault(number, told)
+            else:
                 base = found[by].samples or 0
                 found[number] = replace(told, samples=base + told.samples)
-    alignments = tuple(
-        found.get(number, Alignment(number, None, reference)) for number in range(total)
-    )
+    alignments = tuple((missed | found)[number] for number in range(total))
     moved = [_moved(one, told) for one, told in zip(sources, alignments, strict=True)]
     return Aligned(
         tuple(source for source, _ in moved), alignments, tuple(areas for _, areas in moved)

@@ -104,6 +104,8 @@ def command(
         raise click.UsageError("Name two images at least.")
     if align_to is not None and align_to not in names:
         raise click.UsageError(f"--align-to: {align_to} is none of the sources.")
+    if align_to is not None and no_align:
+        raise click.UsageError("--align-to and --no-align contradict each other.")
     accounts = Accounts(catalog, config, no_catalog, no_map)
     with ExitStack() as stack:
         discs = [stack.enter_context(_opened(name, file, accounts)) for name, file in named]
@@ -137,7 +139,7 @@ def _with_maps(words: Sequence[str]) -> list[tuple[str, Path | None]]:
 def _opened(source: str, file: Path | None, accounts: Accounts) -> Iterator[Opened]:
     """An image, with the map `file` if one is named, a drive, or a job by its folder or its id."""
     path = Path(source)
-    if not path.exists() and source.isalnum() and not accounts.no_catalog:
+    if not path.exists() and source.replace("-", "").isalnum() and not accounts.no_catalog:
         path = _of_job(source, accounts)
     if is_drive(source) or not path.is_dir():
         with opened(str(path), accounts if file is None else None) as disc:
