@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from imagerd.disc.layout import DiscType, TrackMode
 from imagerd.sectors.combine import COMPUTED, How, combine, majority, vote
+from imagerd.sectors.edc import edc
 from tests.sources import TrackPlan, data, memory_disc
 
 LBA = 20
@@ -132,3 +133,17 @@ def test_whatever_the_damage_only_the_sector_itself_is_ever_proven(
     if found is not None:
         head = 2076 if mode2 else 2068  # what the EDC covers
         assert found.data[:head].tobytes() == right[:head].tobytes()
+
+
+def test_an_edc_that_matches_by_chance_proves_nothing_that_parity_contradicts() -> None:
+    """Of a hopeless sector thousands of ways are tried: one EDC in 2^32 matches what is wrong."""
+    right, rng = _sector(False), np.random.default_rng(6)
+    forged = right.copy()
+    forged[16:2064] = rng.integers(0, 256, 2048, np.uint8)
+    matching = edc(forged[:2064].tobytes()).to_bytes(4, "little")
+    forged[2064:2068] = np.frombuffer(matching, np.uint8)
+    assert combine(forged[np.newaxis], lba=LBA, mode2=False) is not None, "nothing was mended"
+    damaged = np.stack([right, forged])
+    damaged[:, 13] ^= 1  # that much of a header is known, and mended
+    assert combine(damaged[:1], lba=LBA, mode2=False) is not None
+    assert combine(damaged[1:], lba=LBA, mode2=False) is None

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -150,6 +151,36 @@ def test_no_sector_is_called_proven_that_is_not_the_disc_s(copies: list[Worn]) -
             assert state == SectorState.FAILED
 
 
+@settings(deadline=None, max_examples=40)
+@given(_worn(), st.randoms())
+def test_the_order_of_the_images_changes_no_state(copies: list[Worn], random: Random) -> None:
+    others = [*copies]
+    random.shuffle(others)
+    for lba in range(280, 321, 4):
+        one, two = MergedSource(copies).read(lba, 4), MergedSource(others).read(lba, 4)
+        assert one.states.tolist() == two.states.tolist()
+        proven = one.states == SectorState.PROVEN
+        assert (one.data[proven] == two.data[proven]).all()
+
+
+def test_raw_bins_without_a_sheet_and_maps_of_ddrescue_make_one(tmp_path: Path) -> None:
+    disc = memory_disc([data(100)], seed=5)
+    run(write_image(disc, tmp_path / "right.cue"))
+    right = np.fromfile(tmp_path / "right.bin", np.uint8).reshape(-1, 2352)
+    for name, first in (("a", 10), ("b", 50)):
+        rows = right.copy()
+        rows[first : first + 20] = 0
+        rows[30:35, 100 + first] ^= 1
+        rows.tofile(tmp_path / f"{name}.bin")
+        pos, size = first * 2352, 20 * 2352
+        (tmp_path / f"{name}.map").write_text(
+            f"0 + 1\n0 {pos} +\n{pos} {size} -\n{pos + size} {right.size - pos - size} +\n"
+        )
+    done = _cli(tmp_path / "a.bin", tmp_path / "b.bin", "-o", tmp_path / "c.cue")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "c.bin").read_bytes() == right.tobytes()
+
+
 def _cli(*arguments: str | Path) -> Result:
     return CliRunner().invoke(cli, [str(word) for word in ("merge", *arguments)])
 
@@ -174,6 +205,11 @@ def test_two_isos_of_ddrescue_with_their_maps_make_one(tmp_path: Path) -> None:
     assert not (tmp_path / "c.iso.map").exists()
     told = json.loads(done.stdout)
     assert [entry["count"] for entry in told["result"]["taken"]] == [20, 20]
+    for name in "ab":  # ddrescue calls its map as one likes
+        (tmp_path / f"{name}.iso.map").rename(tmp_path / f"{name}.log")
+    sources = [tmp_path / f"{name}.{end}" for name in "ab" for end in ("iso", "log")]
+    assert _cli(*sources, "-o", tmp_path / "d.iso").exit_code == 0
+    assert (tmp_path / "d.iso").read_bytes() == right
 
 
 def test_one_image_is_nothing_to_merge_and_nothing_is_overwritten(tmp_path: Path) -> None:

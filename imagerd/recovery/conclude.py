@@ -11,7 +11,7 @@ Neither the order of the evidence nor its repetition matters.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -21,9 +21,8 @@ import numpy.typing as npt
 from imagerd.disc.source import Bytes2D, SectorState
 from imagerd.recovery.reader import Row
 from imagerd.recovery.readings import Observation
-from imagerd.sectors.combine import vote
+from imagerd.sectors.combine import erasures, vote
 from imagerd.sectors.correct import correct
-from imagerd.sectors.decoder import Mask, erasable
 from imagerd.sectors.verify import whole
 
 _AGREE = 2  # independent readings that must say the same
@@ -78,17 +77,18 @@ def _distinct(witnesses: Sequence[Witness]) -> list[Witness]:
     best: dict[bytes, Witness] = {}
     for witness in witnesses:
         other = best.get(witness.seen.digest)
-        if other is None or _flags(witness) < _flags(other):
+        if other is None or flags_of(witness) < flags_of(other):
             best[witness.seen.digest] = witness
     return list(best.values())
 
 
-def _flags(witness: Witness) -> int:
+def flags_of(witness: Witness) -> int:
+    """How many bytes of a reading are flagged."""
     return 0 if witness.flagged is None else int(witness.flagged.sum())
 
 
 def _data(witnesses: Sequence[Witness], lba: int, *, mode2: bool) -> Conclusion | None:
-    distinct = sorted(_distinct(witnesses), key=_flags)
+    distinct = sorted(_distinct(witnesses), key=flags_of)
     rows: Bytes2D = np.stack([witness.data for witness in distinct])
     for row in rows:
         if _whole(row, lba):
@@ -98,8 +98,8 @@ def _data(witnesses: Sequence[Witness], lba: int, *, mode2: bool) -> Conclusion 
     ]
     c2 = np.stack(flagged) if any(flags.any() for flags in flagged) else None
     voted, doubtful = vote(rows, c2)
-    for erasures in _erasures(doubtful, c2):
-        mended = correct(voted, lba=lba, mode2=mode2, erasures=erasures)
+    for hint in erasures(doubtful, c2):
+        mended = correct(voted, lba=lba, mode2=mode2, erasures=hint)
         if mended is None:
             continue
         data = np.frombuffer(mended.data, np.uint8)
@@ -110,21 +110,6 @@ def _data(witnesses: Sequence[Witness], lba: int, *, mode2: bool) -> Conclusion 
 
 def _whole(row: Row, lba: int) -> bool:
     return bool(whole(row[np.newaxis], lba)[0])
-
-
-def _erasures(doubtful: Mask, c2: Mask | None) -> Iterator[Mask]:
-    """Which bytes to take for lost, the likeliest first; only what parity could mend at all.
-
-    C2 misses a byte now and then: what most readings flag is doubtful, though one does not.
-    """
-    if c2 is None:
-        yield doubtful
-        return
-    mostly = doubtful | (2 * c2.sum(axis=0) > len(c2))
-    if erasable(mostly):
-        yield mostly
-    elif erasable(doubtful):
-        yield doubtful
 
 
 def _audio(witnesses: Sequence[Witness], *, c2_trusted: bool) -> Conclusion | None:

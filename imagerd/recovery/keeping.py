@@ -17,7 +17,7 @@ from imagerd.disc.layout import TrackMode
 from imagerd.disc.ranges import from_mask
 from imagerd.disc.source import FaultKind, Sectors, SectorState
 from imagerd.recovery.budget import Clock
-from imagerd.recovery.conclude import Kind, Witness, conclude
+from imagerd.recovery.conclude import Kind, conclude
 from imagerd.recovery.evidence import Why
 from imagerd.recovery.geometry import Geometry
 from imagerd.recovery.journal import Attempt, Doubt, Flags, Runs
@@ -25,7 +25,7 @@ from imagerd.recovery.judge import Judge, Verdict
 from imagerd.recovery.reader import Approach, Reading, Row
 from imagerd.recovery.readings import Observation, digest_of
 from imagerd.recovery.sectormap import BAD
-from imagerd.recovery.trust import C2Trust
+from imagerd.recovery.testimony import learned_trust, witnesses_of
 from imagerd.recovery.workspace import Workspace
 from imagerd.sectors.verify import whole
 
@@ -48,8 +48,7 @@ class Keeper:
         self.workspace, self._clock = workspace, clock
         self.judge = Judge(workspace.layout)
         self.geometry = Geometry(workspace.layout)
-        self.trust = C2Trust(known=workspace.job.features.c2)
-        self._learn_trust()
+        self.trust = learned_trust(workspace, self.judge)
 
     def keep(self, result: ReadResult, asked: int, how: How) -> None:
         """The sectors that came, good or not."""
@@ -127,7 +126,8 @@ class Keeper:
         state, kind = work.map.state(lba), self.kind_of(lba)
         if kind is None or state >= SectorState.READ:
             return False
-        found = conclude(self._witnesses(lba), lba, kind, c2_trusted=self.trust.trusted)
+        witnesses = witnesses_of(work.evidence, lba)
+        found = conclude(witnesses, lba, kind, c2_trusted=self.trust.trusted)
         if found is None or found.state <= state:
             return False
         flags = Flags.ALONE | (Flags.REPAIRED if found.composed else Flags.NONE)
@@ -221,24 +221,6 @@ class Keeper:
             self.trust.compare(reading, [r for _, r in self.workspace.evidence.readings(seen.lba)])
         new = self.workspace.observe(seen, reading)
         return new or (audio and seen.independent)
-
-    def _witnesses(self, lba: int) -> list[Witness]:
-        return [
-            Witness(
-                reading.data,
-                None if reading.c2 is None else np.unpackbits(reading.c2).astype(np.bool_),
-                seen,
-            )
-            for seen, reading in self.workspace.evidence.readings(lba)
-        ]
-
-    def _learn_trust(self) -> None:
-        evidence = self.workspace.evidence
-        for lba in evidence.sectors():
-            if self.kind_of(lba) is Kind.AUDIO:
-                readings = [reading for _, reading in evidence.readings(lba)]
-                for number, reading in enumerate(readings):
-                    self.trust.compare(reading, readings[:number])
 
 
 def _require_all(verdict: Verdict, lba: int) -> None:

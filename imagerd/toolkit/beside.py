@@ -10,6 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+_HEADS = (b"# Mapfile", b"# Rescue Logfile")  # of ddrescue since 1.20, and before
+
 
 class Piece(NamedTuple):
     """Sectors that lie one after another in an image's files, `size` bytes each."""
@@ -27,3 +29,14 @@ def map_beside(path: Path) -> Path | None:
     """The map file of the image `path`, if there is one."""
     candidates = (map_name(path), path.with_suffix(".map"))
     return next((file for file in candidates if file.is_file()), None)
+
+
+def is_map(path: Path) -> bool:
+    """Whether a file begins as map files of ddrescue, and ours, do."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(max(map(len, _HEADS))).startswith(_HEADS)
+    except OSError:
+        return False
