@@ -27,14 +27,26 @@ _DIGESTS = {"sha256": "SHA-256", "sha1": "SHA-1", "md5": "MD5", "crc32": "CRC-32
 
 
 @dataclass(frozen=True, slots=True)
+class Renamed:
+    """A file's old path and its new one."""
+
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
 class Matched:
-    """One image. `error`: why it could not be matched. `renamed`: the names of its files now."""
+    """One image. `error`: why it could not be matched.
+
+    `renamed`: what its files are, or would be, called now; `kept_name`: why they are not renamed.
+    """
 
     source: str
     result: MatchResult | None = None
     same_sound: tuple[SameSound, ...] = ()
     error: str | None = None
-    renamed: tuple[str, ...] = ()
+    renamed: tuple[Renamed, ...] = ()
+    kept_name: str | None = None
 
     @property
     def named(self) -> bool:
@@ -59,8 +71,10 @@ def lines(told: MatchesTold) -> Iterator[str]:
             yield from _result(image.result)
         for other in image.same_sound:
             yield f"  {_same_sound(other)}"
-        for name in image.renamed:
-            yield f"  now {text.clean(name)}"
+        for file in image.renamed:
+            yield f"  {text.clean(file.old)} → {text.clean(file.new)}"
+        if image.kept_name is not None:
+            yield f"  {text.doubtful('not renamed: ' + text.clean(image.kept_name))}"
 
 
 def _result(result: MatchResult) -> Iterator[str]:

@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagerd.base.errors import BadInput, ExitCode, ImagerdError, InternalError, NotAvailable
+from imagerd.base.errors import (
+    BadInput,
+    ExitCode,
+    ImagerdError,
+    InternalError,
+    NotAvailable,
+    OperatorError,
+)
 from imagerd.cli import failures, text
 from imagerd.cli.accounts import Accounts, account_options
 from imagerd.cli.catalogs import located, opened_catalog
 from imagerd.cli.matches import Matched, MatchesTold, lines
 from imagerd.cli.output import Output, output_options
+from imagerd.cli.renames import rename
 from imagerd.cli.sources import is_drive, opened
 
 if TYPE_CHECKING:
@@ -27,12 +35,22 @@ if TYPE_CHECKING:
 @click.command("match")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--dat", "dats", multiple=True, metavar="NAME", help="Only in this DAT; repeatable.")
+@click.option(
+    "--rename",
+    "template",
+    metavar="TEMPLATE",
+    help="Rename what has a match: {name}, {system}, {dat}, {version}; [{track}] for files of one"
+    " track; / makes folders.",
+)
+@click.option("--dry-run", is_flag=True, help="With --rename: only tell the new names.")
 @click.option("--offsets", is_flag=True, help="Look for audio at other offsets in any case.")
 @account_options
 @output_options
 def command(
     paths: tuple[str, ...],
     dats: tuple[str, ...],
+    template: str | None,
+    dry_run: bool,
     offsets: bool,
     catalog: str | None,
     config: Path | None,
@@ -52,12 +70,17 @@ def command(
     Examples:
       imagerctl dat import redump.zip
       imagerctl match game.cue
+      imagerctl match discs/ --rename "{system}/{name}" --dry-run
       imagerctl match --json discs/ | jq -r '.images[].result.candidates[0].name'
 
-    Exit code: 1 if an image has no match.
+    Exit code: 1 if an image has no match, or was not renamed; 2 if one could not be opened.
     """
     from imagerd.toolkit.match.gather import gather
+    from imagerd.toolkit.match.template import Template
 
+    if dry_run and template is None:
+        raise click.UsageError("--dry-run is for --rename.")
+    names = None if template is None else Template.parse(template)
     output = Output("match", as_json=as_json, quiet=quiet)
     drives = [path for path in paths if is_drive(path)]
     found = gather(Path(path) for path in paths if path not in drives)
@@ -72,14 +95,23 @@ def command(
         matcher = _Matcher(known, library, accounts, output, offsets)
         images = [matcher.match(source, alone=len(sources) == 1) for source in sources]
     matcher.remember(catalog, config)
+    refused = None
+    if names is not None:
+        try:
+            images = rename(images, names, matcher.in_catalog, output, dry_run=dry_run)
+        except OperatorError as error:  # what was found is told all the same
+            refused = error
     output.tell(MatchesTold(tuple(images)), lines)
+    if refused is not None:
+        raise refused
     failures.finish(_exit_code(images))
 
 
 def _exit_code(images: Sequence[Matched]) -> ExitCode:
     if any(image.error is not None for image in images):
         return ExitCode.OPERATOR
-    return ExitCode.OK if all(image.named for image in images) else ExitCode.FINDING
+    good = all(image.named and not image.kept_name for image in images)
+    return ExitCode.OK if good else ExitCode.FINDING
 
 
 class _Matcher:
@@ -125,7 +157,7 @@ class _Matcher:
         sound = result.sounds.get(0)
         if sound is None:
             return ()
-        image = self._image(source)
+        image = self.in_catalog(source)
         if image is not None and self._catalog.sounds.of_image(image) != result.sounds:
             self._sounds[image] = result.sounds
         others = [
@@ -139,7 +171,7 @@ class _Matcher:
             for heard in apart.values()
         )
 
-    def _image(self, source: str) -> int | None:
+    def in_catalog(self, source: str) -> int | None:
         """The id of the image in the catalog, if it is one of it."""
         if is_drive(source):
             return None

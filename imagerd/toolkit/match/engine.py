@@ -118,22 +118,24 @@ class _Work:
 
     def _as_iso(self) -> Task[None]:
         """The user data of the data track: as others keep discs of one track."""
-        layout = self.source.layout
-        data = [track for track in layout.tracks if track.is_data]
-        if not layout.is_cd or not data:
-            return
-        try:
-            view = UserView(self.source, data[0].number)
-        except BadInput:  # no user data in it
-            return
-        size = sum(len(t.stored_range) * t.stored.size for t in view.layout.tracks)
-        if not self.library.with_sizes([size]):
+        view = self._user_view()
+        if view is None or not self.library.with_sizes([_size(view)]):
             return
         hashes = yield from hash_source(view)
-        self._look_up([Part(data[0].number, hashes.tracks[0].digests)], "iso")
-        left = len(layout.tracks) - 1
+        self._look_up([Part(view.track.number, hashes.tracks[0].digests)], "iso")
+        left = len(self.parts) - 1
         if left:  # the DAT may list a part of the disc
             self.found = [(one, _part_only(found, left)) for one, found in self.found]
+
+    def _user_view(self) -> UserView | None:
+        """The first data track of a CD as blocks of 2048 bytes, if it has such."""
+        layout = self.source.layout
+        if not layout.is_cd or all(not track.is_data for track in layout.tracks):
+            return None
+        try:
+            return UserView(self.source)
+        except BadInput:
+            return None
 
     def _by_sizes(self) -> None:
         """Games of which every track has our size: of several tracks, that is no accident."""
@@ -226,22 +228,36 @@ class _Work:
 
     def _other_lengths(self) -> Task[None]:
         """Files of nearly the size of a disc of one track, which no digest leads to."""
-        part, track = self.parts[0], self.raw.layout.tracks[0]
+        yield from self._near_sizes(self.raw, "tracks", self.parts[0])
+        view = self._user_view()
+        if view is not None:
+            yield from self._near_sizes(view, "iso", None)
+
+    def _near_sizes(self, source: SectorSource, form: str, part: Part | None) -> Task[None]:
+        """Of `source`, a disc of one track; its `part` is hashed where it is not known yet."""
+        track, size = source.layout.tracks[0], _size(source)
         reach = _NEAR_SECTORS * track.stored.size
-        listed = self.library.near_size(part.digests.size - reach, part.digests.size + reach)
-        games = {(one.dat, one.game.name): one for one in listed if len(one.game.tracks) == 1}
-        roms = [one.game.tracks[0] for one in games.values()]
-        if not roms:
+        listed = self.library.near_size(size - reach, size + reach)
+        games = [one for one in listed if len(one.game.tracks) == 1]
+        if not games:
             return
+        if part is None:
+            hashes = yield from hash_source(source)
+            part = Part(track.number, hashes.tracks[0].digests)
         self.tried.append(
-            f"{len(roms)} files of nearly the same size, with bytes at an end cut off or added"
+            f"{len(games)} files of nearly the same size, with bytes at an end cut off or added"
         )
         yield Progress(0, 0, "bytes", "other lengths")
-        for found in near.ends(self.raw, track, part.digests, roms):
-            one = next(o for o in games.values() if o.game.tracks[0] is found.rom)
-            judged = candidate(one, self.parts, "tracks")
+        roms = [one.game.tracks[0] for one in games]
+        for found in near.ends(source, track, part.digests, roms):
+            one = next(game for game, rom in zip(games, roms, strict=True) if rom is found.rom)
+            judged = candidate(one, [part], form)
             fit = replace(judged.tracks[0], fit=Fit.CUT, note=found.words(track.stored.size))
             self.found.append((one, _with_cut(judged, [fit])))
+
+
+def _size(source: SectorSource) -> int:
+    return sum(len(track.stored_range) * track.stored.size for track in source.layout.tracks)
 
 
 def _with_cut(so_far: Candidate, fits: Sequence[TrackFit]) -> Candidate:
