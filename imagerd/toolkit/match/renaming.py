@@ -176,15 +176,28 @@ def _give_name(move: Move, undo: ExitStack) -> bool:
 
 
 def _write_sheet(move: Move, body: bytes, undo: ExitStack) -> bool:
-    in_place = move.old == move.new
-    with _told(move.new):
+    with _told(move.old):
         before = move.old.read_bytes()
-        _write(move.new, body, overwrite=in_place)
+    in_place = move.old == move.new
     if in_place:
-        undo.callback(_write, move.new, before, overwrite=True)
+        undo.callback(_restore, move.new, before)
     else:
-        undo.callback(move.new.unlink)
+        refuse_existing(move.new)
+        undo.callback(_take_back, move.new, body)
+    with _told(move.new):
+        _write(move.new, body, overwrite=in_place)
     return not in_place
+
+
+def _restore(path: Path, body: bytes) -> None:
+    if path.read_bytes() != body:
+        _write(path, body, overwrite=True)
+
+
+def _take_back(path: Path, body: bytes) -> None:
+    """Remove a sheet of ours; it may not have got so far, or another's may have come meanwhile."""
+    if path.is_file() and path.read_bytes() == body:
+        path.unlink()
 
 
 def _write(path: Path, body: bytes, *, overwrite: bool) -> None:

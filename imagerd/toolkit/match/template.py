@@ -74,7 +74,8 @@ def _check(text: str, template: str, fields: tuple[str, ...]) -> None:
 def _part(text: str) -> str:
     """`text` as one part of a path: no separators, controls, outer blanks or leading dots."""
     plain = unicodedata.normalize("NFC", text).translate(_SIGNS)
-    plain = "".join("_" if unicodedata.category(sign).startswith("C") else sign for sign in plain)
+    kinds = {"C": "_", "Z": " "}  # controls, blanks of any width and line ends
+    plain = "".join(kinds.get(unicodedata.category(sign)[0], sign) for sign in plain)
     plain = plain.strip().lstrip(".")
     while len(plain.encode()) > _LONGEST:
         plain = plain[:-1]
