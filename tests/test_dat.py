@@ -332,7 +332,7 @@ def test_a_collection_that_is_written_is_found_again_by_name(
     write_iso(folder, bytes(range(256)) * 400, "Blocks")
     first, second = folder / "mine.dat", folder / "again.dat"
     for target in (first, second):
-        told("dat", "write", folder, "-o", target, "--name", "Mine", *where)
+        told("dat", "write", folder, "-o", target, "--name", "Mine", "--no-catalog")
     assert first.read_bytes() == second.read_bytes()
     told("dat", "import", first, *where)
     images = told("match", folder, *where)["images"]
@@ -354,4 +354,15 @@ def test_the_catalog_writes_a_dat_without_reading_an_image(folder: Path) -> None
     assert (hurt.name, hurt.roms[0].status) == ("HURT", Status.BAD_DUMP)
     assert (whole.roms[0].name, whole.roms[0].status) == ("WHOLE.bin", Status.GOOD)
     assert imagerctl("dat", "write", "--all", "-o", folder / "mine.dat").exit_code == 2
+    assert imagerctl("dat", "write", folder, "-o", folder / "none.dat").exit_code == 2
+    assert not (folder / "none.dat").exists()
     assert imagerctl("dat", "write", "-o", folder / "other.dat").exit_code == 2
+
+
+def test_an_image_with_bad_sectors_is_listed_as_a_bad_dump(folder: Path) -> None:
+    iso = write_iso(folder, bytes(range(256)) * 400)
+    (folder / "disc.map").write_text("0x0 + 1\n0x0 0x18000 +\n0x18000 0x800 -\n0x18800 0x800 +\n")
+    told("dat", "write", iso, "-o", folder / "mine.dat", "--no-catalog")
+    _, game = read((folder / "mine.dat").read_bytes())
+    assert isinstance(game, Game)
+    assert game.roms[0].status is Status.BAD_DUMP

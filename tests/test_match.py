@@ -295,6 +295,40 @@ def test_without_a_dat_it_says_how_to_get_one(tmp_path: Path) -> None:
     assert "imagerctl dat import" in result.stderr
 
 
+def test_gaps_that_no_file_holds_are_filled_with_silence(tmp_path: Path) -> None:
+    whole = memory_disc((data(60), audio(40, pregap=20), audio(30)))
+    learn(tmp_path, {"Game": files(whole)})
+    sheet = write_cue(tmp_path, whole, split=True)
+    second = tmp_path / "disc (Track 2).bin"
+    second.write_bytes(second.read_bytes()[20 * 2352 :])
+    gap = "    INDEX 00 00:00:00\n    INDEX 01 00:00:20"
+    assert gap in sheet.read_text()
+    text = sheet.read_text().replace(gap, "    PREGAP 00:00:20\n    INDEX 01 00:00:00")
+    sheet.write_text(text)
+    (found,) = told("match", sheet, code=1)["images"][0]["result"]["candidates"][:1]
+    assert (found["verdict"], found["form"]) == ("near", "filled")
+    assert "silence for the gap of track 2" in found["notes"][0]
+
+
+@pytest.mark.parametrize(("version", "at"), [(3, 80), (4, 48), (5, 84)])
+def test_a_chd_is_what_its_header_claims_but_that_proves_nothing(
+    tmp_path: Path, version: int, at: int
+) -> None:
+    sha1 = bytes(range(20))
+    head = bytearray(124)
+    head[:8], head[12:16], head[at : at + 20] = b"MComprHD", version.to_bytes(4, "big"), sha1
+    (tmp_path / "x.chd").write_bytes(head)
+    (tmp_path / "psx.xml").write_text(
+        '<softwarelist name="psx" description="PSX CD"><software name="ff7"><description>FF VII'
+        f'</description><part><diskarea><disk name="ff7" sha1="{sha1.hex()}"/></diskarea></part>'
+        "</software></softwarelist>"
+    )
+    told("dat", "import", tmp_path / "psx.xml")
+    (found,) = told("match", tmp_path / "x.chd", code=1)["images"][0]["result"]["candidates"]
+    assert (found["name"], found["system"], found["form"]) == ("FF VII", "PSX CD", "chd")
+    assert (found["verdict"], found["notes"][0][:17]) == ("near", "its header claims")
+
+
 @given(
     data_length=st.binary(min_size=0, max_size=300),
     positions=st.lists(st.integers(0, 400), min_size=1, unique=True),

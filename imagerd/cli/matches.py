@@ -106,7 +106,12 @@ def _candidate(found: Candidate) -> Iterator[str]:
 
 
 def _form(form: str) -> str:
-    return {"joined": ", all tracks as one file", "iso": ", its user data as an .iso"}.get(form, "")
+    words = {
+        "joined": ", all tracks as one file",
+        "iso": ", its user data as an .iso",
+        "chd": ", as its header says",
+    }
+    return words.get(form, "")
 
 
 def _tracks(found: Candidate) -> Iterator[str]:

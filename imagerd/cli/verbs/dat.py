@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +13,10 @@ import click
 from imagerd.base.errors import BadInput, ExitCode, OperatorError
 from imagerd.base.files import refuse_existing, write_text_atomically
 from imagerd.cli import failures, text
+from imagerd.cli.accounts import Accounts, account_options
 from imagerd.cli.catalogs import catalog_options, day, located, opened_catalog, stamp
 from imagerd.cli.output import Output, output_options
+from imagerd.cli.sources import opened
 
 if TYPE_CHECKING:
     from imagerd.catalog.catalog import Catalog
@@ -99,9 +100,9 @@ def import_(
     output = Output("dat", as_json=as_json, quiet=quiet)
     made: list[DatImport] = []
     refused: list[str] = []
-    with Catalog.open(located(catalog, config)) as opened:
+    with Catalog.open(located(catalog, config)) as known:
         for file in files:
-            _import(opened, file, force, made, refused)
+            _import(known, file, force, made, refused)
     told = _Imported(tuple(_imported(entry) for entry in made), tuple(refused))
     output.tell(told, _import_lines)
     for sentence in refused:
@@ -164,8 +165,8 @@ def _import_lines(told: _Imported) -> Iterator[str]:
 def list_(catalog: str | None, config: Path | None, as_json: bool, quiet: bool) -> None:
     """List the DATs in the catalog."""
     output = Output("dat", as_json=as_json, quiet=quiet)
-    with opened_catalog(catalog, config) as opened:
-        dats = opened.dats.list()
+    with opened_catalog(catalog, config) as known:
+        dats = known.dats.list()
     times = {dat.id: day(dat.imported) for dat in dats}
     output.tell(tuple(_told(dat) for dat in dats), lambda told: _table(told, times))
 
@@ -197,8 +198,8 @@ def remove(name: str, catalog: str | None, config: Path | None) -> None:
     """Take the DAT called NAME, or of that id, out of the catalog."""
     from imagerd.catalog.catalog import Catalog
 
-    with Catalog.open(located(catalog, config)) as opened:
-        opened.dats.remove(opened.dats.find(name))
+    with Catalog.open(located(catalog, config)) as known:
+        known.dats.remove(known.dats.find(name))
 
 
 @command.command("write")
@@ -215,7 +216,7 @@ def remove(name: str, catalog: str | None, config: Path | None) -> None:
 @click.option("--name", help="What the DAT is called, else as the file.")
 @click.option("--version", "version", default="", help="The version that stands in it.")
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
-@catalog_options
+@account_options
 @output_options
 def write(
     paths: tuple[Path, ...],
@@ -226,14 +227,16 @@ def write(
     overwrite: bool,
     catalog: str | None,
     config: Path | None,
+    no_catalog: bool,
+    no_map: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Write a DAT of your own images (Logiqx XML).
 
     Of the images at PATH (folders with all below them), which are hashed; or by --all of those in
-    the catalog, whose digests it knows. The same images give the same file. Exit code: 1 if an
-    image was left out.
+    the catalog, whose digests it knows. What is known to have bad sectors is listed as a bad dump.
+    The same images give the same file. Exit code: 1 if an image was left out.
     """
     from imagerd.toolkit.dat.records import Header
     from imagerd.toolkit.dat.writing import write_dat
@@ -244,10 +247,13 @@ def write(
     output = Output("dat", as_json=as_json, quiet=quiet)
     left_out: list[str] = []
     if whole:
-        with opened_catalog(catalog, config) as opened:
-            games = list(_of_catalog(opened, left_out))
+        with opened_catalog(catalog, config) as known:
+            games = list(_of_catalog(known, left_out))
     else:
-        games = list(_of_paths(paths, output, left_out))
+        accounts = Accounts(catalog, config, no_catalog, no_map)
+        games = list(_of_paths(paths, accounts, output, left_out))
+    if not games:
+        raise BadInput("There is nothing to list." + "".join(f" {said}" for said in left_out[:1]))
     header = Header(name or target.stem, version=version, publisher="imagerd")
     write_text_atomically(target, write_dat(header, games), overwrite=overwrite)
     files = sum(len(game.roms) for game in games)
@@ -274,15 +280,21 @@ def _game_of(image: Known) -> Game | None:
     return listed(image.name, tracks, iso=image.format == "iso", bad=image.state.value != "done")
 
 
-def _of_paths(paths: Iterable[Path], output: Output, left_out: list[str]) -> Iterator[Game]:
-    from imagerd.formats import open_image
+def _of_paths(
+    paths: Iterable[Path], accounts: Accounts, output: Output, left_out: list[str]
+) -> Iterator[Game]:
     from imagerd.toolkit.dat.collection import game_of
     from imagerd.toolkit.match.gather import gather
 
     for path in gather(paths):
         try:
-            with closing(open_image(path)) as image:
-                yield output.follow(game_of(path.stem, image), str(path))
+            with opened(str(path), accounts) as disc:
+                for remark in disc.remarks:
+                    output.note(text.clean(remark))
+                iso = disc.image is not None and disc.image.format == "iso"
+                bad = disc.account is not None and bool(disc.account.bad)
+                task = game_of(path.stem, disc.source, iso=iso, bad=bad)
+                yield output.follow(task, str(path))
         except OperatorError as error:
             left_out.append(str(error))
 

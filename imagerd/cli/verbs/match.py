@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,21 +137,40 @@ class _Matcher:
 
     def match(self, source: str, *, alone: bool) -> Matched:
         """Match one image; what keeps it from being opened is told, or raised if it is `alone`."""
-        from imagerd.toolkit.match.engine import match_source
-
+        claimed = self._by_header(source)
         try:
-            with opened(source, self._accounts) as disc:
-                for remark in disc.remarks:
-                    self._output.note(text.clean(remark))
-                task = match_source(disc.source, self._library, offsets=self._offsets)
-                result = self._output.follow(task, source)
+            result = self._matched(source)
         except InternalError:
             raise
         except ImagerdError as error:
+            if claimed is not None:
+                return Matched(source, claimed)
             if alone:
                 raise
             return Matched(source, error=str(error))
+        if claimed is not None and not result.candidates:
+            result = replace(result, verdict=claimed.verdict, candidates=claimed.candidates)
         return Matched(source, result, self._same_sound(source, result))
+
+    def _matched(self, source: str) -> MatchResult:
+        from imagerd.toolkit.match.engine import match_source
+
+        with opened(source, self._accounts) as disc:
+            for remark in disc.remarks:
+                self._output.note(text.clean(remark))
+            task = match_source(disc.source, self._library, offsets=self._offsets)
+            return self._output.follow(task, source)
+
+    def _by_header(self, source: str) -> MatchResult | None:
+        """What the header of a CHD claims that it is; None for all else."""
+        from imagerd.toolkit.match.chd import SUFFIX, header_sha1, match_header
+
+        path = Path(source)
+        if path.suffix.lower() != SUFFIX or not path.is_file():
+            return None
+        sha1 = header_sha1(path)
+        found = None if sha1 is None else match_header(sha1, self._library)
+        return found if found is not None and found.candidates else None
 
     def _same_sound(self, source: str, result: MatchResult) -> tuple[SameSound, ...]:
         from imagerd.toolkit.match.records import Heard, SameSound
@@ -175,10 +196,10 @@ class _Matcher:
         """The id of the image in the catalog, if it is one of it."""
         if is_drive(source):
             return None
-        try:
-            return self._catalog.images.find(str(Path(source).absolute())).id
-        except BadInput:
-            return None
+        for path in dict.fromkeys((Path(source).absolute(), Path(source).resolve())):
+            with contextlib.suppress(BadInput):
+                return self._catalog.images.find(str(path)).id
+        return None
 
     def remember(self, catalog: str | None, config: Path | None) -> None:
         """Keep the sound of images of the catalog; where it cannot be written, that is told."""

@@ -7,18 +7,21 @@ from collections.abc import Iterable, Sequence
 
 from imagerd.base.digests import Digests
 from imagerd.base.progress import Task
-from imagerd.formats.image import Image
+from imagerd.disc.source import SectorSource
 from imagerd.sectors.views import RawView
 from imagerd.toolkit.dat.records import Game, Rom, Status
 from imagerd.toolkit.hashing import hash_source
 
 
-def game_of(name: str, image: Image) -> Task[Game]:
-    """Hash an image as `match` does: the raw sectors of each track, an .iso as it is."""
-    iso = image.format == "iso" or not image.layout.is_cd
-    hashes = yield from hash_source(image if iso else RawView(image))
+def game_of(name: str, source: SectorSource, *, iso: bool, bad: bool = False) -> Task[Game]:
+    """Hash an image as `match` does: the raw sectors of each track, an .iso as it is.
+
+    `bad`: something is known to be wrong with it; what cannot be read makes it so, too.
+    """
+    iso = iso or not source.layout.is_cd
+    hashes = yield from hash_source(source if iso else RawView(source))
     tracks = [(track.number, track.digests) for track in hashes.tracks]
-    return listed(name, tracks, iso=iso, bad=bool(hashes.unreadable))
+    return listed(name, tracks, iso=iso, bad=bad or bool(hashes.unreadable))
 
 
 def listed(name: str, tracks: Iterable[tuple[int, Digests]], *, iso: bool, bad: bool) -> Game:

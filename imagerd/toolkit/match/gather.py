@@ -10,9 +10,10 @@ from pathlib import Path
 
 from imagerd.base.errors import NotAvailable, OperatorError
 from imagerd.formats.registry import ROWS, Container, open_image
+from imagerd.toolkit.match.chd import SUFFIX
 
 _SHEETS = ROWS[Container.CUE].suffixes
-_SUFFIXES = frozenset(suffix for row in ROWS.values() for suffix in row.suffixes)
+_SUFFIXES = frozenset({SUFFIX, *(suffix for row in ROWS.values() for suffix in row.suffixes)})
 
 
 def gather(paths: Iterable[Path]) -> Iterator[Path]:

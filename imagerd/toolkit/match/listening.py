@@ -80,6 +80,35 @@ class Only:
         self._source.close()
 
 
+class Filled:
+    """`source` with its virtual gaps as if they were stored."""
+
+    def __init__(self, source: SectorSource) -> None:
+        self._source = source
+        layout = source.layout
+        sessions = (
+            replace(
+                s,
+                tracks=tuple(replace(t, pregap_virtual=0, postgap_virtual=0) for t in s.tracks),
+            )
+            for s in layout.sessions
+        )
+        self._layout = replace(layout, sessions=tuple(sessions))
+
+    @property
+    def layout(self) -> Layout:
+        """The layout in which every gap is stored."""
+        return self._layout
+
+    def read(self, lba: int, count: int) -> Sectors:
+        """As the source reads: it gives silence or empty sectors for its gaps."""
+        return self._source.read(lba, count)
+
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()
+
+
 def track_stream(source: SectorSource, track: Track) -> Iterator[memoryview]:
     """The stored bytes of a track."""
     lba, stop = track.stored_range.start, track.stored_range.stop

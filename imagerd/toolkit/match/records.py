@@ -86,9 +86,10 @@ class TrackFit:
 class Candidate:
     """A game that the image is, or may be.
 
-    `form`: how the image was taken: "tracks", "joined" (all tracks as one file) or "iso" (user data
-    of its data track). `offset`: the samples by which the image's audio is late; correcting by so
-    many makes the tracks that are MOVED. `notes` in words.
+    `form`: how the image was taken: "tracks", "joined" (all tracks as one file), "filled" (with
+    silence for gaps that it lacks), "iso" (user data of its data track) or "chd" (by its header).
+    `offset`: the samples by which the image's audio is late; correcting by so many makes the tracks
+    that are MOVED. `notes` in words.
     """
 
     name: str
