@@ -330,16 +330,15 @@ def test_a_chd_is_what_its_header_claims_but_that_proves_nothing(
 
 
 @given(
-    data_length=st.binary(min_size=0, max_size=300),
+    head=st.binary(min_size=0, max_size=300),
     positions=st.lists(st.integers(0, 400), min_size=1, unique=True),
     length=st.integers(0, 60),
 )
-def test_crcs_of_pieces_are_those_of_zlib(
-    data_length: bytes, positions: list[int], length: int
-) -> None:
-    body = data_length + bytes(460 - len(data_length))
+def test_crcs_of_pieces_are_those_of_zlib(head: bytes, positions: list[int], length: int) -> None:
+    body = head + bytes(460 - len(head))
     order = sorted({*positions, *(p + length for p in positions)})
-    found = dict(zip(order, crc.at_positions([memoryview(data_length)], order), strict=True))
+    stream = [memoryview(body)[:7], memoryview(body)[7:]]
+    found = dict(zip(order, crc.at_positions(stream, order), strict=True))
     assert all(found[p] == zlib.crc32(body[:p]) for p in order)
     begins = np.array([found[p] for p in positions], np.uint32)
     ends = np.array([found[p + length] for p in positions], np.uint32)
@@ -347,4 +346,29 @@ def test_crcs_of_pieces_are_those_of_zlib(
     assert crc.pieces(begins, ends, length).tolist() == expected
     whole = zlib.crc32(body[: order[-1]])
     at = order[0]
+    assert crc.blank(at) == zlib.crc32(bytes(at))
+    assert crc.with_zeros(zlib.crc32(head), at) == zlib.crc32(head + bytes(at))
     assert crc.without(found[at], whole, order[-1] - at) == zlib.crc32(body[at : order[-1]])
+
+
+def test_a_dat_that_claims_huge_files_does_not_keep_us_busy(tmp_path: Path) -> None:
+    """The size is a stranger's word: with a fitting CRC-32 all of it would be hashed."""
+    disc = memory_disc((data(30), audio(20)))
+    content = disc.raw[2].tobytes()
+    size = 1 << 50
+    claimed = crc.with_zeros(zlib.crc32(content), size - len(content))
+    dat = write_datafile(tmp_path / "x.dat", {"Game": {"1.bin": disc.raw[1].tobytes()}})
+    rom = f'<rom name="2.bin" size="{size}" crc="{claimed:08x}"/></game>'
+    dat.write_text(dat.read_text().replace("</game>", rom))
+    told("dat", "import", dat)
+    (found,) = told("match", write_cue(tmp_path, disc), code=1)["images"][0]["result"]["candidates"]
+    assert [track["fit"] for track in found["tracks"]] == ["same", "size"]
+
+
+def test_a_game_of_thousands_of_files_is_no_disc(tmp_path: Path) -> None:
+    disc = memory_disc(MIXED)
+    many = {f"{n}.bin": b"%d" % n for n in range(3000)}
+    learn(tmp_path, {"Folder": {**many, **files(disc)}})
+    assert told("match", write_cue(tmp_path, disc), code=1)["images"][0]["result"]["verdict"] == (
+        "unknown"
+    )

@@ -16,6 +16,7 @@ from imagerd.toolkit.dat.records import Game, Rom, Status
 from imagerd.toolkit.match.records import Listed
 
 _MOST: Final = 200  # games of one answer: some tracks are the same on hundreds of discs
+_MOST_FILES: Final = 250  # of a game: a disc has at most 99 tracks, and some files beside them
 _DATS = Base.metadata.tables["dat"]
 _GAMES = Base.metadata.tables["dat_game"]
 _ROMS = Base.metadata.tables["dat_rom"]
@@ -68,7 +69,7 @@ class DatLibrary:
             .limit(_MOST)
         )
         with self._database.read() as session:
-            return _games(session, session.scalars(query).all())
+            return _games(session, _discs(session, session.scalars(query).all()))
 
     def _files(self, condition: ColumnElement[bool]) -> Select[tuple[int, str]]:
         what = func.coalesce(_ROMS.c.sha1, _ROMS.c.md5, _ROMS.c.crc32, "")
@@ -77,6 +78,18 @@ class DatLibrary:
             query = query.join(_GAMES, _GAMES.c.id == _ROMS.c.game_id)
             query = query.where(_GAMES.c.dat_id.in_(self._dats))
         return query
+
+
+def _discs(session: Session, ids: Sequence[int]) -> list[int]:
+    """Those of `ids` that may be a disc by the number of their files, in the same order."""
+    query = (
+        select(_ROMS.c.game_id)
+        .where(_ROMS.c.game_id.in_(ids))
+        .group_by(_ROMS.c.game_id)
+        .having(func.count() <= _MOST_FILES)
+    )
+    small = set(session.scalars(query))
+    return [game for game in ids if game in small]
 
 
 def _games(session: Session, ids: Sequence[int]) -> tuple[Listed, ...]:

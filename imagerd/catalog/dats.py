@@ -53,9 +53,9 @@ class Dats:
 
     def find(self, text: str) -> Dat:
         """The DAT of that name or id. Raises `BadInput` for none or several."""
-        found = [dat for dat in self.list() if dat.header.name == text]
-        if not found:
-            found = [dat for dat in self.list() if str(dat.id) == text]
+        known = self.list()
+        found = [dat for dat in known if dat.header.name == text]
+        found = found or [dat for dat in known if str(dat.id) == text]
         if len(found) == 1:
             return found[0]
         if not found:

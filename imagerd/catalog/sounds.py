@@ -9,8 +9,7 @@ from sqlalchemy import delete, select
 
 from imagerd.catalog.database import Database
 from imagerd.catalog.models import ImageRow, SoundRow
-from imagerd.toolkit.match.records import Heard
-from imagerd.toolkit.sound import Sound
+from imagerd.toolkit.match.records import Heard, Sound
 
 
 class Sounds:

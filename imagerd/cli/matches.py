@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from imagerd.cli import text
 
 if TYPE_CHECKING:
-    from imagerd.toolkit.match.records import Candidate, MatchResult, SameSound, TrackFit
+    from imagerd.toolkit.match.records import SameSound
+    from imagerd.toolkit.match.results import Candidate, MatchResult, TrackFit
 
 _WORDS = {
     "same": "the same",

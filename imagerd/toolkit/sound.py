@@ -4,23 +4,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from imagerd.disc.source import Bytes2D
+from imagerd.toolkit.match.records import Sound
 
 _ZEROS: Final = bytes(1 << 16)
-
-
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """The universal hash of some audio, with the silent samples before and behind the sound."""
-
-    sha1: str
-    lead: int
-    tail: int
 
 
 class SoundHash:

@@ -30,8 +30,8 @@ from imagerd.cli.sources import is_drive, opened
 if TYPE_CHECKING:
     from imagerd.catalog.catalog import Catalog
     from imagerd.catalog.dat_library import DatLibrary
-    from imagerd.toolkit.match.records import Heard, MatchResult, SameSound
-    from imagerd.toolkit.sound import Sound
+    from imagerd.toolkit.match.records import Heard, SameSound, Sound
+    from imagerd.toolkit.match.results import MatchResult
 
 
 @click.command("match")
@@ -96,13 +96,13 @@ def command(
         library = known.dats.library(known.dats.find(name) for name in dats)
         matcher = _Matcher(known, library, accounts, output, offsets)
         images = [matcher.match(source, alone=len(sources) == 1) for source in sources]
+        refused = None
+        if names is not None:
+            try:
+                images = rename(images, names, matcher.in_catalog, output, dry_run=dry_run)
+            except OperatorError as error:  # what was found is told all the same
+                refused = error
     matcher.remember(catalog, config)
-    refused = None
-    if names is not None:
-        try:
-            images = rename(images, names, matcher.in_catalog, output, dry_run=dry_run)
-        except OperatorError as error:  # what was found is told all the same
-            refused = error
     output.tell(MatchesTold(tuple(images)), lines)
     if refused is not None:
         raise refused

@@ -7,15 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from imagerd.toolkit.dat.records import Rom, Status
-from imagerd.toolkit.match.records import (
-    Candidate,
-    Fit,
-    Library,
-    Listed,
-    MatchResult,
-    TrackFit,
-    Verdict,
-)
+from imagerd.toolkit.match.records import Library, Listed
+from imagerd.toolkit.match.results import Candidate, Fit, MatchResult, TrackFit, Verdict
 
 SUFFIX: Final = ".chd"
 _MAGIC: Final = b"MComprHD"

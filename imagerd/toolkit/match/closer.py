@@ -16,14 +16,8 @@ from imagerd.toolkit.hashing import hash_source
 from imagerd.toolkit.match import near
 from imagerd.toolkit.match.judge import Pair, Part, candidate, pair_up, rated
 from imagerd.toolkit.match.listening import Only
-from imagerd.toolkit.match.records import (
-    Candidate,
-    Fit,
-    Library,
-    Listed,
-    TrackFit,
-    Verdict,
-)
+from imagerd.toolkit.match.records import Library, Listed
+from imagerd.toolkit.match.results import Candidate, Fit, TrackFit, Verdict
 
 _MOST_TRACKS: Final = 3  # whose audio is searched at other offsets
 _NEAR_SECTORS: Final = 300  # two seconds of gap at either end

@@ -8,7 +8,7 @@ turned round). So all positions of a window of fixed length cost one reading of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -48,6 +48,16 @@ def without(prefix: int, whole: int, length: int) -> int:
     return multiply(zeros(length), prefix) ^ whole
 
 
+def blank(length: int) -> int:
+    """The CRC of `length` zeros."""
+    return multiply(zeros(length), 0xFFFFFFFF) ^ 0xFFFFFFFF
+
+
+def with_zeros(whole: int, count: int) -> int:
+    """The CRC of a stream of CRC `whole` with `count` zeros behind it."""
+    return multiply(zeros(count), whole) ^ blank(count)
+
+
 def pieces(prefixes: Crcs, ends: Crcs, length: int) -> Crcs:
     """As `without`, of many pieces of the same length at once."""
     factor = zeros(length)
@@ -59,13 +69,13 @@ def pieces(prefixes: Crcs, ends: Crcs, length: int) -> Crcs:
 
 
 def at_positions(stream: Iterable[memoryview], positions: Sequence[int]) -> Crcs:
-    """The CRC of each prefix of `stream` whose length is in `positions`, which ascend.
+    """The CRC of each prefix of `stream` whose length is in `positions`.
 
-    Positions behind its end are those of the stream with zeros behind it.
+    They ascend, and none lies behind the stream's end.
     """
-    found = np.empty(len(positions), np.uint32)
+    found = np.zeros(len(positions), np.uint32)
     at = crc = done = 0
-    for chunk in _with_zeros(stream, positions[-1] if positions else 0):
+    for chunk in stream:
         begin = 0
         while done < len(positions) and positions[done] <= at + len(chunk):
             end = positions[done] - at
@@ -77,15 +87,3 @@ def at_positions(stream: Iterable[memoryview], positions: Sequence[int]) -> Crcs
         crc = crc32.iso_hdlc(chunk[begin:], crc)
         at += len(chunk)
     return found
-
-
-def _with_zeros(stream: Iterable[memoryview], length: int) -> Iterator[memoryview]:
-    """The stream, filled up to `length` bytes."""
-    for chunk in stream:
-        yield chunk
-        length -= len(chunk)
-    filling = memoryview(bytes(1 << 16))
-    while length > 0:
-        yield filling[:length]
-        length -= len(filling)
-    yield filling[:0]

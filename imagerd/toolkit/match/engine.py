@@ -15,13 +15,8 @@ from imagerd.toolkit.hashing import HashResult, hash_source
 from imagerd.toolkit.match.closer import Closer, size_of
 from imagerd.toolkit.match.judge import Part, candidate, score
 from imagerd.toolkit.match.listening import Ear, Filled
-from imagerd.toolkit.match.records import (
-    Candidate,
-    Library,
-    Listed,
-    MatchResult,
-    Verdict,
-)
+from imagerd.toolkit.match.records import Library, Listed
+from imagerd.toolkit.match.results import Candidate, MatchResult, Verdict
 from imagerd.toolkit.submission.tap import unread_gaps
 
 _SHOWN: Final = 5  # candidates of a result that is no match
@@ -157,10 +152,10 @@ class _Work:
         if len(self.parts) < 2 and not audio:
             return
         sizes = [part.digests.size for part in self.parts]
-        known = {(listed.dat, listed.game.name) for listed, _ in self.found}
+        known = [listed for listed, _ in self.found]
         for listed in self.library.with_sizes(sizes):
             alike = [rom.size for rom in listed.game.tracks] == sizes
-            if alike and (listed.dat, listed.game.name) not in known:
+            if alike and listed not in known:
                 self.found.append((listed, candidate(listed, self.parts, "tracks")))
 
     def _other_lengths(self) -> Task[None]:

@@ -9,11 +9,12 @@ from contextlib import closing
 from pathlib import Path
 
 from imagerd.base.errors import NotAvailable, OperatorError
+from imagerd.formats.cue.opening import LARGEST_SHEET
 from imagerd.formats.registry import ROWS, Container, open_image
 from imagerd.toolkit.match.chd import SUFFIX
 
-_SHEETS = ROWS[Container.CUE].suffixes
 _SUFFIXES = frozenset({SUFFIX, *(suffix for row in ROWS.values() for suffix in row.suffixes)})
+_DATA = frozenset({*ROWS[Container.BIN].suffixes, *ROWS[Container.ISO].suffixes})
 
 
 def gather(paths: Iterable[Path]) -> Iterator[Path]:
@@ -43,17 +44,19 @@ def _below(folder: Path) -> Iterator[Path]:
 def _images(folder: Path, names: Iterable[str]) -> Iterator[Path]:
     files = [folder / name for name in names]
     known = [file for file in files if file.suffix.lower() in _SUFFIXES and file.is_file()]
-    sheets = [file for file in known if file.suffix.lower() in _SHEETS]
-    taken = {data.resolve() for sheet in sheets for data in _named_in(sheet)}
+    taken = {data.resolve() for file in known for data in _named_in(file)}
     for file in known:
-        if file in sheets or file.resolve() not in taken:
+        if file.resolve() not in taken:
             yield file
 
 
-def _named_in(sheet: Path) -> Iterable[Path]:
-    """The files of a sheet; of one that does not open, those called like it."""
+def _named_in(file: Path) -> Iterable[Path]:
+    """The other files of a sheet; of one that does not open, those called like it."""
+    if file.stat().st_size > LARGEST_SHEET:
+        return ()
     try:
-        with closing(open_image(sheet)) as image:
-            return image.files
+        with closing(open_image(file)) as image:
+            return image.files[1:]
     except OperatorError:
-        return [sheet.with_suffix(suffix) for suffix in _SUFFIXES]
+        alone = file.suffix.lower() in _DATA
+        return () if alone else [file.with_suffix(suffix) for suffix in _DATA]

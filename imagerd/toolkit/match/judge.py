@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from imagerd.base.digests import Digests
 from imagerd.toolkit.dat.records import Rom, Status
-from imagerd.toolkit.match.records import Candidate, Fit, Listed, TrackFit, Verdict
+from imagerd.toolkit.match.records import Listed
+from imagerd.toolkit.match.results import Candidate, Fit, TrackFit, Verdict
 
 
 @dataclass(frozen=True, slots=True)

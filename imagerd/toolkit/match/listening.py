@@ -11,7 +11,8 @@ import numpy as np
 from imagerd.disc.layout import Layout, Track
 from imagerd.disc.source import Sectors, SectorSource, SectorState
 from imagerd.sectors.geometry import RAW
-from imagerd.toolkit.sound import Sound, SoundHash
+from imagerd.toolkit.match.records import Sound
+from imagerd.toolkit.sound import SoundHash
 from imagerd.toolkit.submission.tap import unread_gaps
 
 _BATCH = 1024

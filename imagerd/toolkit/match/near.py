@@ -24,6 +24,7 @@ from imagerd.toolkit.match.listening import area_stream, track_stream
 REACH: Final = 44_100  # samples to either side; drives and pressings differ by some thousands
 _MOST_HITS: Final = 8  # with more of them it is silence, which is the same everywhere
 _BLOCK: Final = 1 << 20
+_MOST_ADDED: Final = 1 << 28  # bytes of zeros: a DAT can claim any size, and would keep us busy
 
 
 def offsets(source: SectorSource, track: Track, rom: Rom) -> list[int]:
@@ -79,10 +80,9 @@ def _amount(size: int, sector: int) -> str:
 
 def ends(source: SectorSource, track: Track, whole: Digests, roms: Sequence[Rom]) -> Iterator[Ends]:
     """Which of `roms` the track (its digests: `whole`) is but for bytes at one of its ends."""
-    known = [rom for rom in roms if rom.crc32 and rom.size and rom.size != whole.size]
-    lengths = {rom.size or 0 for rom in known}
-    lengths |= {whole.size - size for size in lengths if size < whole.size}
-    order = sorted(lengths)
+    known = [rom for rom in roms if rom.crc32 and _worth_it(rom.size, whole.size)]
+    shorter = {rom.size for rom in known if rom.size is not None and rom.size < whole.size}
+    order = sorted(shorter | {whole.size - size for size in shorter})
     prefix = dict(
         zip(order, crc.at_positions(track_stream(source, track), order).tolist(), strict=True)
     )
@@ -93,25 +93,24 @@ def ends(source: SectorSource, track: Track, whole: Digests, roms: Sequence[Rom]
                 break
 
 
+def _worth_it(size: int | None, ours: int) -> bool:
+    return bool(size) and size != ours and (size or 0) - ours <= _MOST_ADDED
+
+
 def _possible(rom: Rom, whole: Digests, prefix: dict[int, int]) -> Iterator[Ends]:
     size, expected, all_of_it = rom.size or 0, int(rom.crc32 or "", 16), int(whole.crc32, 16)
     left = whole.size - size
     if left < 0:
-        if prefix[size] == expected:
+        if crc.with_zeros(all_of_it, -left) == expected:
             yield Ends(rom, tail=left)
-        if crc.without(_blank(-left), all_of_it, whole.size) == expected:
+        if crc.without(crc.blank(-left), all_of_it, whole.size) == expected:
             yield Ends(rom, head=left)
         return
     if prefix[size] == expected:
         rest = crc.without(prefix[size], all_of_it, left)
-        yield Ends(rom, tail=left, blank=rest == _blank(left))
+        yield Ends(rom, tail=left, blank=rest == crc.blank(left))
     if crc.without(prefix[left], all_of_it, size) == expected:
-        yield Ends(rom, head=left, blank=prefix[left] == _blank(left))
-
-
-def _blank(size: int) -> int:
-    """The CRC of zeros."""
-    return int(crc.at_positions((), [size])[0])
+        yield Ends(rom, head=left, blank=prefix[left] == crc.blank(left))
 
 
 def _is_so(source: SectorSource, track: Track, found: Ends) -> bool:

@@ -46,6 +46,8 @@ def pieces_of(main: Path) -> Pieces:
     with closing(open_image(main)) as image:
         is_sheet = image.format == "cue"
         files = image.files
+    if not is_sheet and len(files) > 1:
+        raise BadInput(f"{main} names its files in a form that renaming does not know.")
     if not is_sheet:
         found = Pieces(main, None, (), ())
     else:
@@ -55,7 +57,7 @@ def pieces_of(main: Path) -> Pieces:
         if {piece.path for piece in found.data} != set(files[1:]):
             raise BadInput(f"{main} finds its files by other names than it says; correct it first.")
     paths = [main, *(piece.path for piece in found.data)]
-    for path in paths:
+    for path in [*paths, *([found.text.path] if found.text is not None else [])]:
         if path.is_symlink():
             raise BadInput(f"{path} is a link; rename its target by hand.")
     return Pieces(main, found.sheet, found.data, tuple(_beside(paths)), found.text)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -143,7 +144,8 @@ def carry_out(plan: Plan) -> None:
         for move in kept:
             _drop_name(move, undo)
         for folder in {path.parent for move in plan.moves for path in (move.old, move.new)}:
-            sync_folder(folder)
+            with _told(folder):
+                sync_folder(folder)
         undo.pop_all()
 
 
@@ -185,7 +187,9 @@ def _write_sheet(move: Move, body: bytes, undo: ExitStack) -> bool:
         refuse_existing(move.new)
         undo.callback(_take_back, move.new, body)
     with _told(move.new):
+        mode = stat.S_IMODE(move.old.stat().st_mode)
         _write(move.new, body, overwrite=in_place)
+        move.new.chmod(mode)
     return not in_place
 
 
