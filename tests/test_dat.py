@@ -112,6 +112,8 @@ ROM = '<datafile><game name="g"><rom name="{name}" size="{size}" {more}/></game>
         ("<datafile><game name='g'>", "is no DAT in XML"),
         ("<datafile><game/></datafile>", "has no name"),
         ('<datafile><game name="a"><game name="b"/></game></datafile>', "within a game"),
+        ('<datafile><game name="a"/><header/></datafile>', "a second header"),
+        ("<datafile><header/><header/></datafile>", "a second header"),
         (ROM.format(name="a", size="-1", more=""), "is no number"),
         (ROM.format(name="a", size="1e9", more=""), "is no number"),
         (ROM.format(name="a", size="9" * 16, more=""), "more than any disc"),

@@ -6,9 +6,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
@@ -17,6 +21,7 @@ from hypothesis import strategies as st
 from imagerd.base.errors import AlreadyThere, BadInput, NotAvailable
 from imagerd.catalog.records import ImageFile
 from imagerd.cli.main import cli
+from imagerd.formats import open_image
 from imagerd.toolkit.match import renaming
 from imagerd.toolkit.match.pieces import pieces_of
 from imagerd.toolkit.match.template import Template
@@ -276,3 +281,61 @@ def test_links_are_left_to_the_person(folder: Path) -> None:
     link.symlink_to(target)
     with pytest.raises(BadInput, match="is a link"):
         pieces_of(link)
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from imagerd.toolkit.match import renaming
+from imagerd.toolkit.match.pieces import pieces_of
+from imagerd.toolkit.match.template import Template
+sheet, left = Path(sys.argv[1]), int(sys.argv[2])
+fields = {"name": "N", "system": "S"}
+plan = renaming.plan_for(pieces_of(sheet), Template.parse("{system}/{name}"), fields)
+
+def dying(real):
+    def call(*arguments, **more):
+        global left
+        left -= 1
+        if left < 0:
+            os._exit(9)
+        return real(*arguments, **more)
+    return call
+
+for where, what in ((os, "link"), (Path, "unlink"), (Path, "mkdir"), (os, "fsync")):
+    setattr(where, what, dying(getattr(where, what)))
+renaming.carry_out(renaming.joined([plan]))
+"""
+
+
+def test_a_kill_at_any_instant_leaves_the_image_whole_under_one_of_its_names(
+    tmp_path: Path,
+) -> None:
+    disc = memory_disc((data(20), audio(10), audio(10)))
+    done = False
+    for steps in range(40):
+        folder = tmp_path / str(steps)
+        folder.mkdir()
+        sheet = write_cue(folder, disc, split=True)
+        command = [sys.executable, "-c", KILLED, str(sheet), str(steps)]
+        done = subprocess.run(command, check=False).returncode == 0
+        whole = [path for path in (sheet, folder / "S" / "N.cue") if path.exists()]
+        assert any(is_whole(path, disc) for path in whole), steps
+        if done:
+            break
+    assert done
+    assert whole == [folder / "S" / "N.cue"]
+
+
+def is_whole(sheet: Path, disc: MemorySource) -> bool:
+    try:
+        with closing(open_image(sheet)) as image:
+            tracks = image.layout.tracks
+            return [(t.start, t.end, t.mode) for t in tracks] == [
+                (t.start, t.end, t.mode) for t in disc.layout.tracks
+            ] and all(
+                np.array_equal(image.read(t.start, t.end - t.start).data, disc.raw[t.number])
+                for t in tracks
+            )
+    except BadInput:
+        return False

@@ -88,6 +88,8 @@ def _result(result: MatchResult) -> Iterator[str]:
             f"  {text.count(result.unreadable.count, 'sector')} could not be read; their filling"
             " was hashed instead"
         )
+    if 0 in result.sounds and result.verdict.value != "match":
+        yield f"  {text.faint('universal hash: ' + result.sounds[0].sha1)}"
     for tried in result.tried:
         yield f"  {text.faint('tried: ' + text.clean(tried))}"
 

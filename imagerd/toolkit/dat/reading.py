@@ -136,7 +136,9 @@ class _Builder:
             self._form, self.started = Form.SOFTWARE_LIST, False
         elif tag in ("rom", "disk") and self._in_game:
             self._add(tag, attributes)
-        elif tag in ("datafile", "header"):
+        elif tag == "datafile":
+            self._form, self.started = Form.LOGIQX, False
+        elif tag == "header":
             self._values = {}
 
     def text(self, words: str) -> None:
@@ -155,7 +157,9 @@ class _Builder:
         parent = self._path[-1] if self._path else ""
         if tag in _TEXTS and (parent == "header" or parent in _GAMES):
             self._values[tag] = clean("".join(self._words).strip())
-        elif tag == "header":
+        elif tag == "header" and parent == "datafile":
+            if self.started:
+                raise _Refused("a second header, or one behind a game")
             self._begin_dat()
         elif tag in _GAMES:
             self._end_game()
