@@ -372,3 +372,23 @@ def test_a_game_of_thousands_of_files_is_no_disc(tmp_path: Path) -> None:
     assert told("match", write_cue(tmp_path, disc), code=1)["images"][0]["result"]["verdict"] == (
         "unknown"
     )
+
+
+@pytest.mark.parametrize("suffix", [".chd", ".ccd", ".toc", ".mds", ".nrg"])
+def test_every_container_that_holds_the_tracks_gets_the_same_name(
+    tmp_path: Path, suffix: str
+) -> None:
+    disc = memory_disc(MIXED)
+    learn(tmp_path, {"Game": files(disc)})
+    other = tmp_path / "other"
+    other.mkdir()
+    target = other / f"copy{suffix}"
+    written = imagerctl("convert", write_cue(tmp_path, disc), target)
+    assert written.exit_code == 0, written.output
+    (image,) = told("match", other)["images"]
+    assert image["source"] == str(target)
+    assert [found["name"] for found in image["result"]["candidates"]] == ["Game"]
+    alone = suffix in (".chd", ".nrg")  # the others name files in forms that are not rewritten
+    named = told("match", other, "--rename", "{name}", code=0 if alone else 1)
+    assert (other / f"Game{suffix}").exists() is alone
+    assert (named["images"][0]["kept_name"] is None) is alone

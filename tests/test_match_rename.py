@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -272,6 +273,19 @@ def test_a_sheet_whose_letters_cannot_say_the_name_is_left_alone(folder: Path) -
         renaming.plan_for(
             pieces_of(sheet), Template.parse("{name}"), {**FIELDS, "name": "Fran\u00e7ais \u20ac"}
         )
+
+
+def test_a_packed_image_keeps_both_suffixes_and_its_map(folder: Path) -> None:
+    disc = memory_disc((data(60),))
+    user = disc.raw[1][:, 16:2064].tobytes()
+    learned = {"Game": {"Game.iso": user}}
+    assert (
+        imagerctl("dat", "import", write_datafile(folder.parent / "x.dat", learned)).exit_code == 0
+    )
+    (folder / "disc.iso.gz").write_bytes(gzip.compress(user))
+    (folder / "disc.iso.map").write_text("a map")
+    told("match", folder, "--rename", "{name}")
+    assert set(picture(folder)) == {"Game.iso.gz", "Game.iso.map"}
 
 
 def test_links_are_left_to_the_person(folder: Path) -> None:

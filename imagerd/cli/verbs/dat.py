@@ -285,6 +285,7 @@ def _of_paths(
 ) -> Iterator[Game]:
     from imagerd.toolkit.dat.collection import game_of
     from imagerd.toolkit.match.gather import gather
+    from imagerd.toolkit.match.pieces import ending
 
     for path in gather(paths):
         try:
@@ -293,7 +294,8 @@ def _of_paths(
                     output.note(text.clean(remark))
                 iso = disc.image is not None and disc.image.format == "iso"
                 bad = disc.account is not None and bool(disc.account.bad)
-                task = game_of(path.stem, disc.source, iso=iso, bad=bad)
+                name = path.name.removesuffix(ending(path))
+                task = game_of(name, disc.source, iso=iso, bad=bad)
                 yield output.follow(task, str(path))
         except OperatorError as error:
             left_out.append(str(error))

@@ -20,6 +20,8 @@ from imagerd.toolkit.beside import map_name
 # What belongs to NAME.cue is called NAME and one of these. Checksum files name the files in them.
 _BESIDE: Final = (".map", ".sub", ".repaired.sub", ".sbi", ".log", ".txt", ".json", ".html")
 
+_PACKED: Final = frozenset({".gz", ".xz", ".zst", ".bz2", ".ecm"})  # stand behind another suffix
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -63,6 +65,12 @@ def pieces_of(main: Path) -> Pieces:
     return Pieces(main, found.sheet, found.data, tuple(_beside(paths)), found.text)
 
 
+def ending(path: Path) -> str:
+    """The suffix of an image, with the one before it where that tells what is packed: .iso.gz."""
+    inner = Path(path.stem).suffix if path.suffix.lower() in _PACKED else ""
+    return inner + path.suffix
+
+
 def _data(main: Path, program: Program) -> Iterator[Piece]:
     """Each file once, though several lines may name it."""
     lines: dict[Path, list[int]] = {}
@@ -91,7 +99,8 @@ def _text(main: Path, program: Program) -> Piece | None:
 
 def _beside(paths: list[Path]) -> Iterator[Path]:
     main = paths[0]
-    candidates = [main.with_name(main.stem + suffix) for suffix in _BESIDE]
+    stems = dict.fromkeys((main.stem, main.name.removesuffix(ending(main))))
+    candidates = [main.with_name(stem + suffix) for stem in stems for suffix in _BESIDE]
     candidates += [map_name(path) for path in paths]
     for path in dict.fromkeys(candidates):
         if path.is_file() and not path.is_symlink() and path not in paths:

@@ -21,7 +21,7 @@ from imagerd.base.errors import AlreadyThere, BadInput, NotAvailable
 from imagerd.base.files import AtomicFile, refuse_existing, sync_folder
 from imagerd.formats.cue.sheet import Sheet
 from imagerd.toolkit.beside import map_name
-from imagerd.toolkit.match.pieces import Piece, Pieces
+from imagerd.toolkit.match.pieces import Piece, Pieces, ending
 from imagerd.toolkit.match.template import Template
 
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
@@ -47,7 +47,7 @@ def plan_for(pieces: Pieces, template: Template, fields: Mapping[str, str]) -> P
     """How the image gets its name. Raises `BadInput` where a sheet could not name its files."""
     folder, main = pieces.main.parent, pieces.main
     base = template.path(fields)
-    new_main = _named(folder, base, main.suffix)
+    new_main = _named(folder, base, ending(main))
     data = {piece.path: path for piece, path in _data(pieces, folder, template, fields)}
     if pieces.text is not None:
         data[pieces.text.path] = _named(folder, base, pieces.text.path.suffix)
@@ -60,8 +60,8 @@ def plan_for(pieces: Pieces, template: Template, fields: Mapping[str, str]) -> P
     renamed = {move.old.name: move.new for move in moves}
     for path in pieces.beside:
         owner = renamed.get(path.name.removesuffix(".map"))
-        ending = path.name.removeprefix(main.stem)
-        new = _named(folder, base, ending) if owner is None else map_name(owner)
+        rest = path.name.removeprefix(main.name.removesuffix(ending(main)))
+        new = _named(folder, base, rest) if owner is None else map_name(owner)
         moves.append(Move(path, new))
     return Plan(tuple(move for move in moves if _changes(move, pieces.sheet)))
 
