@@ -310,23 +310,41 @@ def test_gaps_that_no_file_holds_are_filled_with_silence(tmp_path: Path) -> None
     assert "silence for the gap of track 2" in found["notes"][0]
 
 
+def software_list(path: Path, sha1: bytes) -> Path:
+    path.write_text(
+        '<softwarelist name="psx" description="PSX CD"><software name="ff7"><description>FF VII'
+        f'</description><part><diskarea><disk name="ff7" sha1="{sha1.hex()}"/></diskarea></part>'
+        "</software></softwarelist>"
+    )
+    return path
+
+
+def test_a_chd_is_found_in_lists_of_mame_if_it_is_what_its_header_says(tmp_path: Path) -> None:
+    chd = tmp_path / "x.chd"
+    imagerctl("convert", write_cue(tmp_path, memory_disc(MIXED)), chd)
+    body = chd.read_bytes()
+    told("dat", "import", software_list(tmp_path / "psx.xml", body[84:104]))
+    (found,) = told("match", chd)["images"][0]["result"]["candidates"]
+    assert (found["name"], found["system"], found["form"]) == ("FF VII", "PSX CD", "chd")
+    middle = len(body) // 2
+    chd.write_bytes(body[:middle] + bytes(64) + body[middle + 64 :])
+    (found,) = told("match", chd, code=1)["images"][0]["result"]["candidates"]
+    assert (found["verdict"], found["tracks"][0]["by"]) == ("near", None)
+    assert "the file is damaged" in found["notes"][0]
+
+
 @pytest.mark.parametrize(("version", "at"), [(3, 80), (4, 48), (5, 84)])
-def test_a_chd_is_what_its_header_claims_but_that_proves_nothing(
+def test_what_the_header_of_a_chd_claims_proves_nothing(
     tmp_path: Path, version: int, at: int
 ) -> None:
     sha1 = bytes(range(20))
     head = bytearray(124)
     head[:8], head[12:16], head[at : at + 20] = b"MComprHD", version.to_bytes(4, "big"), sha1
     (tmp_path / "x.chd").write_bytes(head)
-    (tmp_path / "psx.xml").write_text(
-        '<softwarelist name="psx" description="PSX CD"><software name="ff7"><description>FF VII'
-        f'</description><part><diskarea><disk name="ff7" sha1="{sha1.hex()}"/></diskarea></part>'
-        "</software></softwarelist>"
-    )
-    told("dat", "import", tmp_path / "psx.xml")
+    told("dat", "import", software_list(tmp_path / "psx.xml", sha1))
     (found,) = told("match", tmp_path / "x.chd", code=1)["images"][0]["result"]["candidates"]
-    assert (found["name"], found["system"], found["form"]) == ("FF VII", "PSX CD", "chd")
-    assert (found["verdict"], found["notes"][0][:17]) == ("near", "its header claims")
+    assert (found["name"], found["verdict"]) == ("FF VII", "near")
+    assert "could not be read" in found["notes"][0]
 
 
 @given(

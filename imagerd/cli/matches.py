@@ -112,7 +112,7 @@ def _form(form: str) -> str:
     words = {
         "joined": ", all tracks as one file",
         "iso": ", its user data as an .iso",
-        "chd": ", as its header says",
+        "chd": ", the CHD as a whole",
     }
     return words.get(form, "")
 

@@ -137,7 +137,9 @@ class _Matcher:
 
     def match(self, source: str, *, alone: bool) -> Matched:
         """Match one image; what keeps it from being opened is told, or raised if it is `alone`."""
-        claimed = self._by_header(source)
+        claimed = self._as_chd(source)
+        if claimed is not None and claimed.verdict.value == "match":
+            return Matched(source, claimed)
         try:
             result = self._matched(source)
         except InternalError:
@@ -161,16 +163,16 @@ class _Matcher:
             task = match_source(disc.source, self._library, offsets=self._offsets)
             return self._output.follow(task, source)
 
-    def _by_header(self, source: str) -> MatchResult | None:
-        """What the header of a CHD claims that it is; None for all else."""
-        from imagerd.toolkit.match.chd import SUFFIX, header_sha1, match_header
+    def _as_chd(self, source: str) -> MatchResult | None:
+        """What a CHD is as a whole, which lists of MAME know; None for all else."""
+        from imagerd.toolkit.match.chd import SUFFIX, match_chd
+        from imagerd.toolkit.match.results import MatchResult
 
         path = Path(source)
         if path.suffix.lower() != SUFFIX or not path.is_file():
             return None
-        sha1 = header_sha1(path)
-        found = None if sha1 is None else match_header(sha1, self._library)
-        return found if found is not None and found.candidates else None
+        found = self._output.follow(match_chd(path, self._library), source)
+        return MatchResult(found[0].verdict, found) if found else None
 
     def _same_sound(self, source: str, result: MatchResult) -> tuple[SameSound, ...]:
         from imagerd.toolkit.match.records import Heard, SameSound

@@ -54,7 +54,7 @@ class Candidate:
     """A game that the image is, or may be.
 
     `form`: how the image was taken: "tracks", "joined" (all tracks as one file), "filled" (with
-    silence for gaps that it lacks), "iso" (user data of its data track) or "chd" (by its header).
+    silence for gaps that it lacks), "iso" (user data of its data track) or "chd" (the whole file).
     `offset`: the samples by which the image's audio is late; correcting by so many makes the tracks
     that are MOVED. `notes` in words.
     """
