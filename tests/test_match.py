@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import zlib
@@ -20,6 +21,7 @@ from imagerd.disc.layout import SectorFormat
 from imagerd.toolkit.match import crc
 from tests.catalogs import open_catalog
 from tests.dats import write_datafile
+from tests.path_way import way
 from tests.sources import MemorySource, audio, data, memory_blocks, memory_disc
 from tests.toolkit_images import write_cue, write_iso
 
@@ -410,3 +412,24 @@ def test_every_container_that_holds_the_tracks_gets_the_same_name(
     named = told("match", other, "--rename", "{name}", code=0 if alone else 1)
     assert (other / f"Game{suffix}").exists() is alone
     assert (named["images"][0]["kept_name"] is None) is alone
+
+
+def test_what_is_archived_is_known_by_its_sound_from_then_on(tmp_path: Path) -> None:
+    disc = quiet_edges(memory_disc((audio(300, pregap=10), audio(250))))
+    joined = b"".join(disc.raw[number].tobytes() for number in (1, 2))
+    hurt = memory_disc((audio(300), audio(250)), seed=9, bad=frozenset({100}))
+    with way(tmp_path / "way") as there:
+        image, partial = there.archive(disc).image, there.archive(hurt).image
+        sounds = there.catalog.sounds.of_image(image.id)
+        assert 0 not in there.catalog.sounds.of_image(partial.id)
+        url = there.catalog.name
+    assert set(sounds) == {0, 1, 2}
+    first = next(n for n in range(0, len(joined), 4) if any(joined[n : n + 4]))
+    last = next(n for n in range(len(joined), 0, -4) if any(joined[n - 4 : n]))
+    assert sounds[0].sha1 == hashlib.sha1(joined[first:last]).hexdigest()
+    assert (sounds[0].lead, sounds[0].tail) == (first // 4, (len(joined) - last) // 4)
+    (tmp_path / "disc.bin").write_bytes(b"".join(moved(disc, -30).values()))
+    sheet = tmp_path / "disc.cue"
+    sheet.write_text('FILE "disc.bin" BINARY\n  TRACK 01 AUDIO\n    INDEX 01 00:00:00\n')
+    (same,) = told("match", sheet, "--catalog", url, code=1)["images"][0]["same_sound"]
+    assert (same["image"], same["offset"]) == (image.id, 30)

@@ -19,13 +19,16 @@ _BATCH = 1024
 
 
 class Ear:
-    """`source`, raw if it is a CD, whose audio is hashed as somebody reads it through in order."""
+    """`source`, raw if it is a CD, whose audio is hashed as somebody reads it through, in order.
+
+    What is not read in order, not whole, or not well has no sound.
+    """
 
     def __init__(self, source: SectorSource) -> None:
         self._source = source
-        cd = source.layout.is_cd
-        audio = [track for track in source.layout.tracks if cd and not track.is_data]
-        self._tracks = {track.number: SoundHash() for track in audio}
+        layout = source.layout
+        audio = [track for track in layout.tracks if layout.is_cd and not track.is_data]
+        self._heard = {track.number: _Heard(track) for track in audio}
         self._all = SoundHash()
         self._whole = not any(unread_gaps(tuple(audio)))
 
@@ -38,21 +41,43 @@ class Ear:
         """As the source reads."""
         block = self._source.read(lba, count)
         track = self._source.layout.track_at(lba)
-        if track is not None and track.number in self._tracks:
-            self._tracks[track.number].update(block.data)
+        if track is not None and track.number in self._heard:
+            self._heard[track.number].update(block)
             self._all.update(block.data)
-            self._whole &= bool((block.states >= SectorState.READ).all())
         return block
 
     def sounds(self) -> dict[int, Sound]:
-        """By track; 0 is all audio, if every sample of it was read."""
-        heard = {0: self._all.sound()} if self._whole else {}
-        heard |= {number: hashed.sound() for number, hashed in self._tracks.items()}
-        return {number: sound for number, sound in heard.items() if sound is not None}
+        """By track; 0 is all audio, if all of it was read."""
+        found = {number: heard.sound() for number, heard in self._heard.items() if heard.whole}
+        if self._whole and len(found) == len(self._heard):
+            found[0] = self._all.sound()
+        return {number: sound for number, sound in sorted(found.items()) if sound is not None}
 
     def close(self) -> None:
         """Close the source."""
         self._source.close()
+
+
+class _Heard:
+    """One track while it is read; `_next`: the sector that is to come."""
+
+    def __init__(self, track: Track) -> None:
+        self._track = track
+        self._next = track.stored_range.start
+        self._good = True
+        self._hash = SoundHash()
+
+    def update(self, block: Sectors) -> None:
+        self._good &= block.lba == self._next and bool((block.states >= SectorState.READ).all())
+        self._next = block.end
+        self._hash.update(block.data)
+
+    @property
+    def whole(self) -> bool:
+        return self._good and self._next == self._track.stored_range.stop
+
+    def sound(self) -> Sound | None:
+        return self._hash.sound()
 
 
 class Only:
