@@ -22,6 +22,7 @@ from imagerd.disc.source import Sectors, SectorState
 from imagerd.formats import open_image
 from imagerd.sectors.convert import to_raw
 from imagerd.sectors.subgen import build_sub
+from imagerd.toolkit.sound import SoundHash
 from imagerd.toolkit.submission.facts import DiscFound, Question, Rom, find_out
 from imagerd.toolkit.submission.form import (
     IF_EXISTS,
@@ -32,7 +33,7 @@ from imagerd.toolkit.submission.form import (
     fill_in,
     frame_line,
 )
-from imagerd.toolkit.submission.tap import OddFrame, SoundHash
+from imagerd.toolkit.submission.tap import OddFrame
 from imagerd.toolkit.submission.volume import hex_dump
 from tests.iso9660 import iso_image
 from tests.sources import MemorySource, TrackPlan, audio, data, memory_blocks, memory_disc

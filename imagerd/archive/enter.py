@@ -35,7 +35,10 @@ def enter(catalog: Catalog, job: str, work: Workspace, publication: Publication)
         verified=publication.verified,
         notes=(publication.reason, *publication.notes),
     )
-    return catalog.images.commit(job, image, describe_errors(sectors))
+    entered = catalog.images.commit(job, image, describe_errors(sectors))
+    if publication.sounds:  # on its own: what is lost by a crash here, `match` finds out again
+        catalog.sounds.remember(entered.id, publication.sounds)
+    return entered
 
 
 def _digests(file: FileDigests) -> Digests:

@@ -27,6 +27,7 @@ from imagerd.base.progress import Progress, Task
 from imagerd.formats.written import WrittenFile
 from imagerd.recovery.job import LayoutRecord
 from imagerd.recovery.report import FileDigests
+from imagerd.toolkit.match.records import Sound
 
 INCOMING = ".incoming"
 _RECORD = "publication.json"
@@ -49,6 +50,7 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     fill: str | None
     read_offset: int | None
     verified: datetime
+    sounds: dict[int, Sound] = msgspec.field(default_factory=dict)  # by track; 0: all audio
 
 
 @contextlib.contextmanager

@@ -25,6 +25,7 @@ from imagerd.recovery.subq import refine
 from imagerd.recovery.worksource import WorkSource
 from imagerd.recovery.workspace import Workspace
 from imagerd.sectors.offset import OffsetView
+from imagerd.toolkit.match.listening import Ear
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ def write_publication(work: Workspace, subject: Subject, world: World) -> Task[P
     with fresh_staging(world.config.archive.folder, subject.job) as staging:
         target = staging / f"{folder.name}{choice.suffix}"
         options = WriteOptions(split_tracks=policy.split_tracks, fill=bytes([work.job.fill]))
-        written = yield from write_image(source, target, options)
+        ear = Ear(source)
+        written = yield from write_image(ear, target, options)
         sectors = image_map(work, refined.layout, offset)
         wanted = Wanted(policy.keep_subchannel, policy.repair_subchannel, subject.read_offset)
         others = write_sidecars(work, sectors, refined, written, wanted)
@@ -73,6 +75,7 @@ def write_publication(work: Workspace, subject: Subject, world: World) -> Task[P
             fill=f"bytes {work.job.fill:#04x}, silence in audio" if written.bad else None,
             read_offset=offset,
             verified=verified,
+            sounds=ear.sounds(),
         )
         remember(work.folder, publication)
     return publication

@@ -6,12 +6,14 @@ from __future__ import annotations
 from types import TracebackType
 
 from imagerd.catalog.database import Database
+from imagerd.catalog.dats import Dats
 from imagerd.catalog.discs import Discs, Drives
 from imagerd.catalog.drive_models import DriveModels
 from imagerd.catalog.errors import Errors
 from imagerd.catalog.events import Events
 from imagerd.catalog.images import Images
 from imagerd.catalog.jobs import Jobs
+from imagerd.catalog.sounds import Sounds
 from imagerd.catalog.upgrade import prepare
 
 
@@ -35,6 +37,8 @@ class Catalog:
         self.errors = Errors(database)
         self.images = Images(database)
         self.events = Events(database)
+        self.dats = Dats(database)
+        self.sounds = Sounds(database)
 
     @classmethod
     def open(cls, url: str, *, read_only: bool = False, durable: bool = False) -> Catalog:

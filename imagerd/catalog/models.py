@@ -269,3 +269,69 @@ class EventRow(Base):
     kind: Mapped[str] = mapped_column(String(32))
     subject: Mapped[str] = mapped_column(String(128), index=True)
     detail: Mapped[JsonValue]
+
+
+class DatRow(Base):
+    """A DAT: a list of known dumps, of one publisher."""
+
+    __tablename__ = "dat"
+    __table_args__ = (UniqueConstraint("name", "publisher"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(255))
+    publisher: Mapped[str] = mapped_column(String(255))
+    form: Mapped[str] = mapped_column(String(16))
+    description: Mapped[str] = mapped_column(Text)
+    version: Mapped[str] = mapped_column(String(64))
+    date: Mapped[str] = mapped_column(String(64))
+    system: Mapped[str] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(Text)
+    imported: Mapped[datetime]
+    games: Mapped[int]
+    roms: Mapped[int]
+
+
+class DatGameRow(Base):
+    """A dump that a DAT lists."""
+
+    __tablename__ = "dat_game"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    dat_id: Mapped[int] = mapped_column(ForeignKey("dat.id"), index=True)
+    name: Mapped[str] = mapped_column(Text)
+    description: Mapped[str] = mapped_column(Text)
+
+
+class DatRomRow(Base):
+    """A file of such a dump."""
+
+    __tablename__ = "dat_rom"
+    __table_args__ = (
+        Index(None, "sha1"),
+        Index(None, "md5"),
+        Index(None, "size", "crc32"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    game_id: Mapped[int] = mapped_column(ForeignKey("dat_game.id"), index=True)
+    name: Mapped[str] = mapped_column(Text)
+    size: Mapped[int | None] = mapped_column(BigInteger)
+    crc32: Mapped[str | None] = mapped_column(String(8))
+    md5: Mapped[str | None] = mapped_column(String(32))
+    sha1: Mapped[str | None] = mapped_column(String(40))
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    status: Mapped[str] = mapped_column(String(16))
+
+
+class SoundRow(Base):
+    """The sound of an image without the silence around it; `track` 0 is all of its audio."""
+
+    __tablename__ = "sound"
+    __table_args__ = (UniqueConstraint("image_id", "track"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
+    track: Mapped[int]
+    sha1: Mapped[str] = mapped_column(String(40), index=True)
+    lead: Mapped[int] = mapped_column(BigInteger)
+    tail: Mapped[int] = mapped_column(BigInteger)

@@ -16,6 +16,7 @@ from typing import TypeAlias
 from imagerd.base.digests import Digests
 from imagerd.devices.knowledge.c2 import C2Counts, C2Verdict, judge
 from imagerd.devices.knowledge.record import DriveKnowledge
+from imagerd.toolkit.dat.records import Header
 
 JsonObject: TypeAlias = Mapping[str, object]
 
@@ -280,6 +281,26 @@ class Event:
     kind: str
     subject: str
     detail: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Dat:
+    """A DAT in the catalog. `source`: the file it came from."""
+
+    id: int
+    header: Header
+    source: str
+    imported: datetime
+    games: int
+    roms: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatImport:
+    """A DAT that was imported, and the one whose place it took."""
+
+    dat: Dat
+    before: Dat | None = None
 
 
 def utc_now() -> datetime:

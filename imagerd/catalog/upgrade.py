@@ -16,7 +16,7 @@ from imagerd.base.errors import NotAvailable
 from imagerd.catalog import sqlite
 from imagerd.catalog.database import Database
 
-REVISIONS = ("0001", "0002")  # all migrations, in order
+REVISIONS = ("0001", "0002", "0003")  # all migrations, in order
 HEAD = REVISIONS[-1]
 _ADVISORY_LOCK = 0x696D6167  # any number that nobody else uses: "imag"
 

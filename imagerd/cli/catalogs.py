@@ -35,12 +35,17 @@ def catalog_options(function: F) -> F:
 @contextmanager
 def opened_catalog(catalog: str | None, config: Path | None) -> Iterator[Catalog]:
     """The catalog that the options mean, for reading."""
-    from imagerd.base.config import catalog_url, load_config
     from imagerd.catalog.catalog import Catalog
 
-    url = catalog_url(catalog) if catalog else load_config(config, client=True).catalog.url
-    with Catalog.open(url, read_only=True) as found:
+    with Catalog.open(located(catalog, config), read_only=True) as found:
         yield found
+
+
+def located(catalog: str | None, config: Path | None) -> str:
+    """The URL of the catalog that the options mean."""
+    from imagerd.base.config import catalog_url, load_config
+
+    return catalog_url(catalog) if catalog else load_config(config, client=True).catalog.url
 
 
 def day(time: datetime | None) -> str:

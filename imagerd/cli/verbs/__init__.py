@@ -46,6 +46,7 @@ VERBS = (
     Verb("merge", IMAGES, "Make one whole image out of several damaged ones of the same disc."),
     Verb("export", IMAGES, "Write a finished disc as the files of another tool."),
     Verb("submission", IMAGES, "Fill in the form of redump.org as far as a disc tells it."),
+    Verb("match", IMAGES, "Name discs by the DATs in the catalog, whatever their container."),
     Verb("hash", IMAGES, "Compute the digests of tracks and files."),
     Verb("status", DAEMON, "Tell how the daemon and its drives are."),
     Verb("watch", DAEMON, "Show the daemon at work, live."),
@@ -70,6 +71,7 @@ VERBS = (
     Verb("errors", ARCHIVE, "List the bad sectors of an image."),
     Verb("surface", ARCHIVE, "Draw the surface of a disc: where on it sectors are bad."),
     Verb("report", ARCHIVE, "Write the report of a job as one HTML file."),
+    Verb("dat", ARCHIVE, "Keep lists of known dumps (DATs), and write one of your own discs."),
     Verb("completion", MORE, "Print the completion script for a shell."),
 )
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -16,54 +15,9 @@ from imagerd.disc.source import Bytes2D, Sectors, SectorSource, SectorState
 from imagerd.sectors.subchannel import q_crc_ok, q_of
 from imagerd.sectors.verify import EdcState, SectorKind, check_data
 from imagerd.toolkit.redumper.judging import has_marker, stored_raw
+from imagerd.toolkit.sound import SoundHash
 
 MOST_FRAMES: Final = 400  # of Q that are listed; with more of them it is damage
-_ZEROS: Final = bytes(1 << 16)
-
-
-class SoundHash:
-    """SHA-1 of the samples from the first that is not silent to the last that is not.
-
-    redumper calls it "Universal Hash" (cd/cd_split.ixx): it does not depend on where a drive or a
-    pressing begins. `lead` and `tail` are the silent samples before and behind.
-    """
-
-    def __init__(self) -> None:
-        self._sha1 = hashlib.sha1(usedforsecurity=False)
-        self.began = False
-        self.lead = self.tail = 0
-
-    def update(self, rows: Bytes2D) -> None:
-        """Add rows of audio."""
-        samples = np.ascontiguousarray(rows).reshape(-1).view(np.uint32)
-        sound = np.flatnonzero(samples)
-        if not len(sound):
-            self._silence(len(samples))
-            return
-        first, end = int(sound[0]), int(sound[-1]) + 1
-        self._silence(first)
-        if self.began:
-            self._flush()
-        self.began = True
-        self._sha1.update(samples[first:end].data)
-        self.tail = len(samples) - end
-
-    def hexdigest(self) -> str | None:
-        """The digest; None if all was silent."""
-        return self._sha1.hexdigest() if self.began else None
-
-    def _silence(self, count: int) -> None:
-        if self.began:
-            self.tail += count
-        else:
-            self.lead += count
-
-    def _flush(self) -> None:
-        left, self.tail = self.tail * 4, 0
-        while left:
-            part = _ZEROS[: min(left, len(_ZEROS))]
-            self._sha1.update(part)
-            left -= len(part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The DATs in a file: itself, or those in a zip archive, which is never unpacked to the disk."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Final
+
+from imagerd.base.errors import BadInput, NotAvailable
+from imagerd.base.harmless import clean
+from imagerd.toolkit.dat.reading import read_dat
+from imagerd.toolkit.dat.records import Game, Header
+
+_MOST_MEMBERS: Final = 20_000
+_SUFFIXES: Final = frozenset({".dat", ".xml"})
+_OLD: Final = b"clrmamepro"
+
+
+def read_dats(path: Path) -> Iterator[Iterator[Header | Game]]:
+    """One stream (see `read_dat`) for each DAT file in `path`, in the archive's order.
+
+    Each must be read to its end before the next is asked for. Raises `BadInput` for what is no
+    DAT, `NotAvailable` for a file that cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(512)
+            stream.seek(0)
+            if head.startswith(b"PK\x03\x04"):
+                yield from _of_zip(path, stream)
+                return
+            if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_OLD):
+                raise BadInput(f"{path} is a DAT in ClrMamePro's own form; get it as Logiqx XML.")
+            yield read_dat(stream, path.name)
+    except OSError as error:
+        raise NotAvailable(f"Cannot read {path}: {error.strerror or error}.") from error
+
+
+def _of_zip(path: Path, stream: BinaryIO) -> Iterator[Iterator[Header | Game]]:
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            members = archive.infolist()
+            if len(members) > _MOST_MEMBERS:
+                raise BadInput(f"{path} holds more than {_MOST_MEMBERS} files; unpack it.")
+            dats = [m for m in members if PurePosixPath(m.filename).suffix.lower() in _SUFFIXES]
+            if not dats:
+                raise BadInput(f"{path} holds no DAT (a file called .dat or .xml).")
+            for member in dats:
+                name = clean(PurePosixPath(member.filename).name)
+                with archive.open(member) as inner:
+                    yield _in_zip(inner, path, name)  # type: ignore[arg-type]  # a BinaryIO to read
+    except _BROKEN as error:
+        raise BadInput(f"{path} is not a zip archive that can be read: {error}.") from error
+
+
+# RuntimeError and NotImplementedError: zipfile's words for encryption and unknown methods.
+_BROKEN = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError)
+
+
+def _in_zip(stream: BinaryIO, path: Path, name: str) -> Iterator[Header | Game]:
+    try:
+        yield from read_dat(stream, name)
+    except _BROKEN as error:
+        raise BadInput(f"{name} in {path} cannot be unpacked: {error}.") from error
