@@ -41,7 +41,7 @@ class ConvertOptions:
     before it gets its name. `strict`: refuse what the container cannot hold. `verify`: read the
     target back and compare. `keep`: a target that is there already and is what would be written
     is left alone; what is there and is something else is `AlreadyThere`. `swap`: exchange the two
-    bytes of each sample of audio. `raw`, `sheet`: see `WriteOptions`.
+    bytes of each sample of audio. `raw`, `quick`, `sheet`: see `WriteOptions`.
     """
 
     overwrite: bool = False
@@ -56,6 +56,7 @@ class ConvertOptions:
     keep: bool = False
     swap: bool = False
     raw: bool = True
+    quick: bool = False
     sheet: bytes | None = None
 
 
@@ -280,6 +281,7 @@ def _write_options(wanted: ConvertOptions, spared: Contains[int], *, check: bool
         sync=wanted.sync,
         cut_form2=wanted.cut_form2,
         raw=wanted.raw,
+        quick=wanted.quick,
         sheet=wanted.sheet,
     )
 

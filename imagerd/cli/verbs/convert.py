@@ -63,6 +63,7 @@ class _Call:
 )
 @click.option("--swap", is_flag=True, help="Exchange the two bytes of each sample of audio.")
 @click.option("--raw", is_flag=True, help="Make raw sectors of an .iso for a .cue.")
+@click.option("--fast", is_flag=True, help="Pack soon rather than small (.chd, .cso, .zso).")
 @click.option("--cut", is_flag=True, help="Let an .iso lose bytes of mode 2 form 2 sectors.")
 @click.option("--hash", "with_hash", is_flag=True, help="Also tell the digests of what is written.")
 @click.option("--sync", is_flag=True, help="Return only when all is on the disk.")
@@ -82,6 +83,7 @@ def command(
     repair: bool | None,
     swap: bool,
     raw: bool,
+    fast: bool,
     cut: bool,
     with_hash: bool,
     sync: bool,
@@ -115,6 +117,7 @@ def command(
       imagerctl convert --track 2 pce.cue data.iso
       imagerctl convert --raw game.iso game.cue
       imagerctl convert game.cue game.ccd
+      imagerctl convert --fast game.cue game.chd
       imagerctl convert /dev/sr0 disc.iso
       imagerctl convert *.iso --to cue --into sheets --verify
       imagerctl convert *.iso --to cue --into sheets --continue
@@ -137,6 +140,7 @@ def command(
         keep=keep,
         swap=swap,
         raw=raw,
+        quick=fast,
     )
     call = _Call(options, repair, Accounts(catalog, config, no_catalog, no_map), quiet)
     if suffix is None:

@@ -20,7 +20,7 @@ from imagerd.formats.packed.output import PackedOutput
 from imagerd.formats.written import WriteOptions, WrittenImage
 
 BLOCK = 2048  # what the PSP wants
-LEVEL = 9
+LEVEL, QUICK = 9, 1  # of deflate: the smallest, the soonest
 # Twice the block is as far as deflate looks back in it; a full window of 32 KiB would be set up
 # anew for every block, which costs more than packing it.
 _WINDOW = -12
@@ -34,7 +34,7 @@ Packer = Callable[[memoryview], Packed]
 def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Task[WrittenImage]:
     """Write a track of `source` as `target`: ZSO if it is called so, else CSO version 1."""
     kind = Kind.ZSO if target.suffix.lower() == ".zso" else Kind.CSO1
-    return write_cso(source, target, options, kind)
+    return write_cso(source, target, options, kind, QUICK if options.quick else LEVEL)
 
 
 def write_cso(
