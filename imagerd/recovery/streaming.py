@@ -13,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from imagerd.base.progress import Task
-from imagerd.disc.ranges import without
+from imagerd.disc.ranges import from_mask
 from imagerd.recovery.confirming import Confirm
 from imagerd.recovery.effort import Effort
 from imagerd.recovery.evidence import Why
@@ -100,8 +102,8 @@ def _joined(effort: Effort, data: bool) -> list[range]:
     """
     joined: list[range] = []
     for stretch in _stretches(effort, data):
-        stuck = [range(lba, lba + 1) for lba in stretch if is_stuck(effort.keeper, lba)]
-        for part in without([stretch], stuck):
+        worth_it = [not is_stuck(effort.keeper, lba) for lba in stretch]
+        for part in from_mask(stretch.start, np.array(worth_it)):
             last = joined[-1] if joined else None
             if last is not None and _passed_by(effort, range(last.stop, part.start)):
                 joined[-1] = range(last.start, part.stop)
