@@ -10,7 +10,7 @@ import click
 
 from imagerd.cli import verbs
 from imagerd.cli.main import cli
-from tests import config_reference
+from tests import config_reference, format_reference
 
 DOCS = Path(__file__).parent.parent / "docs"
 CLI_PAGE = DOCS / "cli.md"
@@ -57,6 +57,7 @@ def _help(context: click.Context) -> str:
 def main() -> None:
     """Write all generated pages."""
     config_reference.main()
+    format_reference.main()
     CLI_PAGE.write_text(cli_page())
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from imagerd.base.config import parse_config
 from imagerd.cli import verbs
-from tests import config_reference
+from tests import config_reference, format_reference
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -159,3 +159,14 @@ def test_the_page_on_testing_names_all_the_packages_that_ci_installs() -> None:
 
 def test_the_tables_of_keys_are_fresh() -> None:
     assert config_reference.reference() in config_reference.PAGE.read_text(), "run make docs"
+
+
+def test_the_table_of_containers_is_fresh() -> None:
+    assert format_reference.reference() in format_reference.PAGE.read_text(), "run make docs"
+
+
+def test_every_judge_of_a_container_is_asked_by_a_test() -> None:
+    tests = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+    names = {name for told in format_reference.JUDGES.values() for name in told.split(", ")}
+    programs = {name.split(" ")[0] for name in names} - {"both", "libcdio"}
+    assert {name for name in programs if f'"{name}"' not in tests} == set()
