@@ -37,12 +37,12 @@ from imagerd.formats import (
     write_image,
 )
 from imagerd.formats.chd import flac
-from imagerd.formats.chd.checking import check
 from imagerd.formats.chd.hunkmap import Kind
 from imagerd.formats.chd.image import ChdImage
 from imagerd.formats.chd.metadata import Block
 from imagerd.formats.chd.place import layout_of
 from imagerd.formats.chd.tracks import Entry, read_sessions
+from imagerd.toolkit.verify import verify
 from tests.discs_formats import MemorySource, noise, raw_sectors, read_all
 from tests.sources import audio, data, memory_blocks, memory_disc
 from tests.strategies_formats import layouts
@@ -330,17 +330,25 @@ def test_the_sha1s_of_the_header_are_checked(tmp_path: Path) -> None:
     written(memory_disc([data(50), audio(30)]), path)
     raw = path.read_bytes()
     for changed, findings in (
-        (raw, (True, True, 0)),
-        (raw[:64] + bytes(20) + raw[84:], (None, True, 0)),
-        (raw[:64] + b"x" + raw[65:], (False, True, 0)),
-        (raw.replace(b"POSTGAP:0", b"POSTGAP:1", 1), (True, False, 0)),
-        (raw[:300] + bytes((raw[300] ^ 1,)) + raw[301:], (False, False, 8)),
+        (raw, {"data": True, "data and metadata": True}),
+        (raw[:64] + bytes(20) + raw[84:], {"data and metadata": True}),
+        (raw[:64] + b"x" + raw[65:], {"data": False, "data and metadata": True}),
+        (
+            raw.replace(b"POSTGAP:0", b"POSTGAP:1", 1),
+            {"data": True, "data and metadata": False},
+        ),
+        (
+            raw[:300] + bytes((raw[300] ^ 1,)) + raw[301:],
+            {"data": False, "data and metadata": False},
+        ),
     ):
         path.write_bytes(changed)
         with opened(path) as image:
-            found = run(check(image))
-            assert (found.raw_right, found.overall_right, found.bad_units) == findings
-            assert found.ok == (False not in findings[:2])
+            found = run(image.own_digests())
+            assert {one.name: one.actual == one.expected for one in found} == findings
+            verdict = run(verify(image, own=image))
+        assert verdict.ok == (False not in findings.values())
+        assert [hashed.name for hashed in verdict.hashes] == list(findings)
 
 
 def test_without_libflac_audio_is_written_all_the_same(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from imagerd.base.progress import Task
 from imagerd.disc.layout import Layout, SectorFormat
 from imagerd.disc.source import Sectors
 
@@ -39,6 +40,24 @@ class Placed(Protocol):
 
     def where(self, lba: int) -> Place | None:
         """Where the sector lies; None if it is in no file, or not as it is there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDigest:
+    """A SHA-1 that an image carries of what is in it: `name` says of what; hexadecimal."""
+
+    name: str
+    expected: str
+    actual: str
+
+
+@runtime_checkable
+class SelfDigested(Protocol):
+    """An image that carries digests of its own."""
+
+    def own_digests(self) -> Task[tuple[OwnDigest, ...]]:
+        """Read all of it and compute them."""
         ...
 
 

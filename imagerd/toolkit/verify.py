@@ -14,6 +14,7 @@ from pathlib import Path
 from imagerd.base.digests import Digests
 from imagerd.base.progress import Task
 from imagerd.disc.source import SectorSource
+from imagerd.formats.image import OwnDigest, SelfDigested
 from imagerd.toolkit.account import Account, AccountSummary, relative_names
 from imagerd.toolkit.checksums import (
     Algorithm,
@@ -69,13 +70,15 @@ def verify(
     reopen: Callable[[], SectorSource] | None = None,
     workers: int | None = None,
     account: Account | None = None,
+    own: SelfDigested | None = None,
 ) -> Task[VerifyResult]:
     """Check `source`, which consists of `files` if it is an image.
 
     `expected` digests may be those of any file or track or of the disc; of `lists` the entries of
     `files` count. `reopen` (picklable) opens the same source again: large images then are shared
     out over `workers` processes, by default one for each core. `account`: what `source` and
-    `reopen` heed already; the digests in it are checked here. Raises `BadInput` if a list has no
+    `reopen` heed already; the digests in it are checked here. `own`: the image, where it carries
+    digests itself. Raises `BadInput` if a list has no
     entry for the image.
     """
     chosen = [select(file, files) for file in lists]
@@ -84,6 +87,8 @@ def verify(
     sectors = yield from prove(source, workers=workers, reopen=reopen)
     volume = check_volume(source)
     hashes = yield from _check_account(account, files)
+    if own is not None:
+        hashes += tuple(map(_own_verdict, (yield from own.own_digests())))
     for file in chosen:
         hashes += yield from check_files(file)
     if expected:
@@ -100,6 +105,12 @@ def verify(
             *_account_remarks(account, files),
         ),
     )
+
+
+def _own_verdict(own: OwnDigest) -> HashVerdict:
+    outcome = Outcome.MATCH if own.actual == own.expected else Outcome.MISMATCH
+    origin = "the image itself"
+    return HashVerdict(own.name, Algorithm.SHA1, own.expected, own.actual, outcome, origin)
 
 
 def _check_account(account: Account | None, files: Sequence[Path]) -> Task[tuple[HashVerdict, ...]]:

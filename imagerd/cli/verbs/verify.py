@@ -70,7 +70,8 @@ def command(
 
     The data sectors of a CD carry their address, a CRC (EDC) and parity: each is checked. Audio,
     .iso and DVD sectors carry no proof; for them reading is tested, and the size that the file
-    system claims. SOURCE may also be a checksum file: then the files it names are checked.
+    system claims. The SHA-1s in a CHD are checked. SOURCE may also be a checksum file: then the
+    files it names are checked.
 
     What the catalog knows of an image counts: its digests are checked, and sectors that could not
     be read when it was made are bad, whatever fills them now. So do the bad sectors of a ddrescue
@@ -113,6 +114,7 @@ def _verify(
     processes: int | None,
     output: Output,
 ) -> VerifyResult:
+    from imagerd.formats.image import SelfDigested
     from imagerd.toolkit.prove import reopener
     from imagerd.toolkit.verify import verify
 
@@ -126,6 +128,7 @@ def _verify(
             reopen=None if path is None else reopener(path, source.account),
             workers=processes,
             account=source.account,
+            own=source.image if isinstance(source.image, SelfDigested) else None,
         )
         verdict = output.follow(task, name)
         return replace(verdict, remarks=(*verdict.remarks, *source.remarks))

@@ -13,12 +13,14 @@ from types import TracebackType
 
 import numpy as np
 
+from imagerd.base.progress import Task
 from imagerd.disc.layout import Layout, SectorFormat
 from imagerd.disc.source import Bytes2D, Fault, FaultKind, Sectors, SectorState, States
+from imagerd.formats.chd.checking import check
 from imagerd.formats.chd.hunks import Hunks
 from imagerd.formats.chd.place import Piece
 from imagerd.formats.extents import Extent, empty_sectors
-from imagerd.formats.image import Warning_
+from imagerd.formats.image import OwnDigest, Warning_
 from imagerd.sectors.geometry import Flags
 from imagerd.sectors.subchannel import interleave
 
@@ -99,6 +101,10 @@ class ChdImage:
             rows, good = self._frames.read(at, min(_MOST_ROWS, total - at))
             yield rows, good
             at += len(rows)
+
+    def own_digests(self) -> Task[tuple[OwnDigest, ...]]:
+        """The SHA-1s of the header, and of all that is here."""
+        return check(self._hunks, self.units())
 
     def close(self) -> None:
         """End the threads and close all files; idempotent."""

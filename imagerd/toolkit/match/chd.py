@@ -13,8 +13,7 @@ from typing import Final
 from imagerd.base.errors import BadInput
 from imagerd.base.progress import Task
 from imagerd.formats import open_image
-from imagerd.formats.chd.checking import check
-from imagerd.formats.chd.image import ChdImage
+from imagerd.formats.image import SelfDigested
 from imagerd.toolkit.dat.records import Rom, Status
 from imagerd.toolkit.match.records import Library, Listed
 from imagerd.toolkit.match.results import Candidate, Fit, TrackFit, Verdict
@@ -42,7 +41,7 @@ def match_chd(path: Path, library: Library) -> Task[tuple[Candidate, ...]]:
     ]
     if not found:
         return ()
-    doubt = yield from _doubt(path)
+    doubt = yield from _doubt(path, sha1)
     return tuple(_candidate(listed, rom, doubt) for listed, rom in found)
 
 
@@ -57,18 +56,19 @@ def header_sha1(path: Path) -> str | None:
     return digest.hex() if any(digest) else None
 
 
-def _doubt(path: Path) -> Task[str]:
-    """What speaks against the header, in words; empty if the content is what it says."""
+def _doubt(path: Path, sha1: str) -> Task[str]:
+    """What speaks against the header's `sha1`, in words; empty if the content is what it says."""
     try:
         with closing(open_image(path)) as image:
-            if not isinstance(image, ChdImage):
+            if not isinstance(image, SelfDigested):
                 return "its content could not be read"
-            checked = yield from check(image)
-            # Version 3 has one SHA-1, of the data alone.
-            proof = checked.raw_right if image.hunks.header.version == 3 else checked.overall_right
+            digests = yield from image.own_digests()
     except BadInput:
         return "its content could not be read"
-    return "" if checked.ok and proof else "its content is another: the file is damaged"
+    proven = sha1 in {own.actual for own in digests}
+    if proven and all(own.actual == own.expected for own in digests):
+        return ""
+    return "its content is another: the file is damaged"
 
 
 def _candidate(listed: Listed, rom: Rom, doubt: str) -> Candidate:
