@@ -51,7 +51,10 @@ def by_policy(results: Sequence[Result]) -> str:
     lines = [f"| damage | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
     for kind in KINDS:
         rows = {result.client: result for result in results if result.kind == kind}
-        cells = [f"{rows[n].lost:,} in {rows[n].hours * 60:.1f} min" for n in names if n in rows]
+        cells = [
+            f"{rows[name].lost:,} in {rows[name].hours * 60:.1f} min" if name in rows else "–"
+            for name in names
+        ]
         lines.append(f"| {kind} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
