@@ -27,7 +27,7 @@ PACKAGES = {
     "cd-read": "libcdio-utils",
     "ddrescuelog": "gddrescue",
     "cueconvert": "cuetools",
-    "7z": "7zip",
+    "7z": "p7zip-full",
     "xz": "xz-utils",
     "dmg2img": "dmg2img",
     "daa2iso": "daa2iso",
