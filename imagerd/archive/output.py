@@ -15,6 +15,7 @@ from imagerd.base.config import Output
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import Layout, TrackMode
 from imagerd.disc.source import SectorSource, SectorState
+from imagerd.sectors.blocks import blocks_of
 from imagerd.sectors.verify import regenerable
 
 _BLOCK = 2048  # sectors looked at in one go
@@ -65,14 +66,13 @@ def _shape_that_needs_raw(layout: Layout) -> str | None:
 def _first_loss(source: SectorSource) -> Task[int | None]:
     """The first LBA whose raw form would be lost; None if there is none."""
     layout = source.layout
-    lba = layout.start
-    while lba < layout.end:
-        block = source.read(lba, min(_BLOCK, layout.end - lba))
-        kept = regenerable(block.data, lba)
+    for block in blocks_of(source, range(layout.start, layout.end), _BLOCK):
+        kept = regenerable(block.data, block.lba)
         kept |= block.states <= SectorState.FAILED
         kept &= block.states != SectorState.SUSPECT
         if not kept.all():
-            return lba + int(kept.argmin())
-        lba = block.end
-        yield Progress(lba - layout.start, layout.end - layout.start, "sectors", "output rule")
+            return block.lba + int(kept.argmin())
+        yield Progress(
+            block.end - layout.start, layout.end - layout.start, "sectors", "output rule"
+        )
     return None

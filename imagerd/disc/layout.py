@@ -7,8 +7,8 @@ All addresses are LBAs of the program area; ranges are half open. Track 1's impl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from enum import Enum, IntFlag, StrEnum
 
 from imagerd.disc.cdtext import CdText
@@ -191,6 +191,14 @@ class Layout:
     def sectors(self) -> int:
         """Readable sectors of all sessions."""
         return sum(len(area) for area in self.ranges())
+
+    def with_tracks(self, change: Callable[[Track], Track]) -> Layout:
+        """The same with each track as `change` makes it."""
+        sessions = tuple(
+            replace(session, tracks=tuple(change(track) for track in session.tracks))
+            for session in self.sessions
+        )
+        return replace(self, sessions=sessions)
 
     def track_at(self, lba: int) -> Track | None:
         """The track that holds `lba`, or None in a gap between sessions and outside."""

@@ -25,17 +25,10 @@ def is_mcn(code: str | None) -> bool:
 
 def with_codes(layout: Layout) -> Layout:
     """The layout without codes that are none."""
-    sessions = tuple(
-        replace(
-            session,
-            tracks=tuple(
-                replace(track, isrc=track.isrc if is_isrc(track.isrc) else None)
-                for track in session.tracks
-            ),
-        )
-        for session in layout.sessions
+    kept = layout.with_tracks(
+        lambda track: replace(track, isrc=track.isrc if is_isrc(track.isrc) else None)
     )
-    return replace(layout, sessions=sessions, mcn=layout.mcn if is_mcn(layout.mcn) else None)
+    return replace(kept, mcn=layout.mcn if is_mcn(layout.mcn) else None)
 
 
 def bad_codes(layout: Layout) -> Iterator[str]:

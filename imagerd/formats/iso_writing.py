@@ -21,6 +21,7 @@ from imagerd.formats.registry import Container
 from imagerd.formats.userdata import UserData
 from imagerd.formats.write import losses
 from imagerd.formats.written import TrackDigests, WriteOptions, WrittenImage
+from imagerd.sectors.blocks import blocks_of
 
 BATCH = 1024  # sectors of one step: 2.4 MB
 _USER = SectorFormat.USER.size
@@ -100,12 +101,9 @@ def _stored(track: Track) -> range:
 def _write(job: _Job, output: Sink) -> Iterator[Progress]:
     track = job.track
     area = _stored(track)
-    lba, start, end = area.start, area.start, area.stop
-    while lba < end:
-        block = job.source.read(lba, min(BATCH, end - lba))
+    for block in blocks_of(job.source, area, BATCH):
         output.write(_user_data(job, block))
-        lba = block.end
-        yield Progress(lba - start, end - start, what=f"track {track.number}")
+        yield Progress(block.end - area.start, len(area), what=f"track {track.number}")
 
 
 def _user_data(job: _Job, block: Sectors) -> Bytes2D:

@@ -37,6 +37,18 @@ def filler(fill: bytes, size: int) -> Bytes2D:
     return np.frombuffer(text[:size], np.uint8)
 
 
+def filled(rows: Bytes2D, block: Sectors, fill: bytes, bad: Runs) -> Bytes2D:
+    """`rows`, made of `block`, with the filling where it could not be read; `bad` gets the LBAs."""
+    lost = unread(block)
+    if not len(lost):
+        return rows
+    rows = rows.copy()
+    rows[lost] = filler(fill, rows.shape[1])
+    for row in lost:
+        bad.add(block.lba + int(row))
+    return rows
+
+
 class Runs:
     """Collects LBAs, in ascending order, as ranges."""
 

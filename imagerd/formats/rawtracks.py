@@ -19,7 +19,7 @@ from imagerd.disc.layout import Layout, SectorFormat, Track, TrackMode
 from imagerd.disc.msf import LBA_MAX
 from imagerd.disc.source import Bytes2D, Sectors, SectorSource
 from imagerd.formats.output import hasher
-from imagerd.formats.rawform import Runs, filler, to_raw, unread
+from imagerd.formats.rawform import Runs, filled, to_raw, unread
 from imagerd.formats.written import TrackDigests, WriteOptions
 from imagerd.sectors.geometry import SUB
 
@@ -68,17 +68,9 @@ def refuse_other_media(layout: Layout, target: Path, limit: int = LBA_MAX + 1) -
 
 def all_stored(layout: Layout, stored: SectorFormat = SectorFormat.RAW) -> Layout:
     """The layout with every track stored whole as `stored`: no gap is virtual any more."""
-    sessions = tuple(
-        replace(
-            session,
-            tracks=tuple(
-                replace(track, stored=stored, pregap_virtual=0, postgap_virtual=0)
-                for track in session.tracks
-            ),
-        )
-        for session in layout.sessions
+    return layout.with_tracks(
+        lambda track: replace(track, stored=stored, pregap_virtual=0, postgap_virtual=0)
     )
-    return replace(layout, sessions=sessions)
 
 
 def has_sub(source: SectorSource) -> bool:
@@ -114,12 +106,11 @@ class RawTracks:
         No block crosses the LBA `cut`.
         """
         own = hasher(self.options, stack)
-        fill = b"" if track.mode is TrackMode.AUDIO else self.options.fill
         lba = area.start
         while lba < area.stop:
             stop = cut if lba < cut < area.stop else area.stop
             block = self.source.read(lba, min(BATCH, stop - lba))
-            made = self._raw(block, track.mode, fill)
+            made = self._raw(block, track.mode)
             if own is not None:
                 own.update(made.raw.data.cast("B"))
             self.sub_seen |= made.sub is not None
@@ -133,18 +124,14 @@ class RawTracks:
         """How far it is."""
         return Progress(self.done, self.total, what=f"track {track.number}")
 
-    def _raw(self, block: Sectors, mode: TrackMode, fill: bytes) -> RawBlock:
+    def _raw(self, block: Sectors, mode: TrackMode) -> RawBlock:
         raw = to_raw(block.data, block.format, mode, block.lba)
         sub = block.sub
         if sub is None and block.format in _WITH_SUB:
             sub = np.ascontiguousarray(block.data[:, -SUB:])
         rows = unread(block)
-        if len(rows):
-            raw = raw.copy()
-            raw[rows] = filler(fill, raw.shape[1])
-            for row in rows:
-                self.bad.add(block.lba + int(row))
-            if sub is not None:
-                sub = sub.copy()
-                sub[rows] = 0
+        if len(rows) and sub is not None:
+            sub = sub.copy()
+            sub[rows] = 0
+        raw = filled(raw, block, self.options.fill_of(mode), self.bad)
         return RawBlock(block.lba, np.ascontiguousarray(raw), sub)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagerd.base.digests import Digests
+from imagerd.disc.layout import TrackMode
 
 MARKER = b"imagerd: unreadable sector "
 
@@ -40,6 +41,10 @@ class WriteOptions:
     raw: bool = True
     sheet: bytes | None = None
     quick: bool = False
+
+    def fill_of(self, mode: TrackMode) -> bytes:
+        """What fills unread sectors of a track."""
+        return b"" if mode is TrackMode.AUDIO else self.fill
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ class Keeper:
             _require_all(verdict, block.lba)
         known = self._known(block)
         if known.any() and how.independent:
-            self.confirm(result, how)
+            self._compare(block, known & (verdict.why != Why.ADDRESS), result, how)
         self._hold_back(verdict, block)
         attempt = Attempt(
             block.lba,
@@ -105,8 +105,13 @@ class Keeper:
         """Audio that is READ was read once more: alike it is confirmed, else in doubt."""
         block = result.sectors
         assert block is not None
-        kept = self.workspace.read_rows(block.lba, len(block))
         here = self._known(block) & (self.judge.judge(block).why != Why.ADDRESS)
+        self._compare(block, here, result, how)
+
+    def _compare(
+        self, block: Sectors, here: npt.NDArray[np.bool_], result: ReadResult, how: How
+    ) -> None:
+        kept = self.workspace.read_rows(block.lba, len(block))
         alike = (kept == block.data).all(axis=1) & here
         clean = np.ones(len(block), np.bool_) if block.c2 is None else ~block.c2.any(axis=1)
         for run in from_mask(block.lba, alike & clean):

@@ -172,9 +172,12 @@ class EvidenceStore:
         return None
 
     def _all(self, lba: int) -> dict[bytes, Reading]:
-        first = self._first(lba)
-        kept = self._kept.get(lba, {})
-        return {digest: self._read(place, first) for digest, place in kept.items()}
+        first: Row | None = None
+        found: dict[bytes, Reading] = {}
+        for digest, place in self._kept.get(lba, {}).items():
+            found[digest] = self._read(place, first)
+            first = found[digest].data if first is None else first
+        return found
 
     def _read(self, place: _Place, first: Row | None) -> Reading:
         raw = zlib.decompress(os.pread(self._fd, place.size, place.offset))

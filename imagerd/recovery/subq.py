@@ -289,11 +289,5 @@ def _usual_control(track: Track, end: int, frames: _Frames) -> int | None:
 
 def _with_numbers(layout: Layout, numbers: Sequence[NumberTold]) -> Layout:
     used = {number.track: number.used for number in numbers}
-    sessions = tuple(
-        replace(
-            session,
-            tracks=tuple(replace(t, isrc=used.get(t.number, t.isrc)) for t in session.tracks),
-        )
-        for session in layout.sessions
-    )
-    return replace(layout, sessions=sessions, mcn=used.get(None, layout.mcn))
+    told = layout.with_tracks(lambda track: replace(track, isrc=used.get(track.number, track.isrc)))
+    return replace(told, mcn=used.get(None, layout.mcn))

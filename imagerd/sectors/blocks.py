@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -13,11 +14,16 @@ from imagerd.disc.source import Bytes2D, Fault, Sectors, SectorSource
 
 def with_stored(layout: Layout, stored: SectorFormat) -> Layout:
     """`layout` with every track stored as `stored`."""
-    sessions = tuple(
-        replace(session, tracks=tuple(replace(track, stored=stored) for track in session.tracks))
-        for session in layout.sessions
-    )
-    return replace(layout, sessions=sessions)
+    return layout.with_tracks(lambda track: replace(track, stored=stored))
+
+
+def blocks_of(source: SectorSource, area: range, most: int) -> Iterator[Sectors]:
+    """The sectors of `area` in their order, in blocks of `most` sectors or fewer."""
+    lba = area.start
+    while lba < area.stop:
+        block = source.read(lba, min(most, area.stop - lba))
+        yield block
+        lba = block.end
 
 
 def clip_faults(faults: tuple[Fault, ...], first: int, end: int) -> tuple[Fault, ...]:

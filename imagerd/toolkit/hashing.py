@@ -20,6 +20,7 @@ from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import SectorFormat, Track
 from imagerd.disc.ranges import Extent, from_mask
 from imagerd.disc.source import SectorSource, SectorState
+from imagerd.sectors.blocks import blocks_of
 
 _BATCH = 1024
 _BLOCK = 1 << 20
@@ -159,19 +160,15 @@ class _Work:
     def track(self, track: Track, joined: Hasher | None, echo: _Echo | None) -> Task[Digests]:
         """Hash one track, and feed `joined` and `echo` with the same bytes."""
         hasher = Hasher(threads=True)
-        area = track.stored_range
-        lba = area.start
         try:
-            while lba < area.stop:
-                block = self._source.read(lba, min(_BATCH, area.stop - lba))
+            for block in blocks_of(self._source, track.stored_range, _BATCH):
                 data = np.ascontiguousarray(block.data).data.cast("B")
                 hasher.update(data)
                 if joined is not None:
                     joined.update(data)
                 if echo is not None:
                     echo.follow(data)
-                self.unreadable += from_mask(lba, block.states <= SectorState.FAILED)
-                lba = block.end
+                self.unreadable += from_mask(block.lba, block.states <= SectorState.FAILED)
                 yield self.advance(data.nbytes, f"track {track.number}")
             return hasher.digests()
         finally:

@@ -13,6 +13,7 @@ from functools import cached_property
 
 from imagerd.disc.ranges import Extent, from_mask
 from imagerd.disc.source import SectorSource, SectorState
+from imagerd.sectors.blocks import blocks_of
 
 _BATCH = 1024
 
@@ -60,11 +61,8 @@ def _bad(source: SectorSource) -> tuple[list[range], list[range]]:
     for track in source.layout.tracks:
         if not is_provable(track):
             continue
-        lba, end = track.stored_range.start, track.stored_range.stop
-        while lba < end:
-            block = source.read(lba, min(_BATCH, end - lba))
+        for block in blocks_of(source, track.stored_range, _BATCH):
             unread = block.states <= SectorState.FAILED
-            lost += from_mask(lba, unread)
-            wrong += from_mask(lba, wrong_rows(raw_of(block, track)) & ~unread)
-            lba = block.end
+            lost += from_mask(block.lba, unread)
+            wrong += from_mask(block.lba, wrong_rows(raw_of(block, track)) & ~unread)
     return wrong, lost

@@ -25,6 +25,7 @@ from imagerd.disc.source import Bytes2D, Sectors, SectorSource, SectorState
 from imagerd.formats import Image
 from imagerd.formats.image import Placed
 from imagerd.sectors import parity
+from imagerd.sectors.blocks import blocks_of
 from imagerd.sectors.convert import stored_offset
 from imagerd.sectors.verify import EdcState, SectorKind, check_data
 from imagerd.toolkit.checked import mend, raw_of
@@ -113,7 +114,7 @@ def repair(
         done = 0
         yield Progress(0, total)
         for track in tracks:
-            for block in _blocks(source, track):
+            for block in blocks_of(source, track.stored_range, _BATCH):
                 rows = _mended_rows(block, track, found, spared, renew_parity=renew_parity)
                 if changing is not None:
                     changing.add(block, rows)
@@ -172,14 +173,6 @@ def _resume(path: Path) -> Path | None:
         return None
     journal.redo()
     return journal.path
-
-
-def _blocks(source: SectorSource, track: Track) -> Iterator[Sectors]:
-    lba, end = track.stored_range.start, track.stored_range.stop
-    while lba < end:
-        block = source.read(lba, min(_BATCH, end - lba))
-        yield block
-        lba = block.end
 
 
 _Rows = dict[int, tuple[npt.NDArray[np.uint8], str]]  # row: as it is to be stored, why

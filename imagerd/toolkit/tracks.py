@@ -26,6 +26,7 @@ from imagerd.disc.source import Bytes2D, Sectors, SectorSource, SectorState
 from imagerd.formats.output import Output, publish, refuse_all
 from imagerd.formats.rawform import filler
 from imagerd.formats.written import MARKER, WriteOptions, WrittenFile
+from imagerd.sectors.blocks import blocks_of
 from imagerd.toolkit.tags import info_list, tags_of
 
 _BATCH = 512
@@ -199,11 +200,7 @@ def _row_size(track: Track) -> int:
 
 def _blocks(source: SectorSource, part: _Part) -> Iterator[Sectors]:
     for piece in part.pieces:
-        lba = piece.start
-        while lba < piece.stop:
-            block = source.read(lba, min(_BATCH, piece.stop - lba))
-            yield block
-            lba = block.end
+        yield from blocks_of(source, piece, _BATCH)
 
 
 def _rows(block: Sectors, track: Track, unreadable: list[range]) -> Bytes2D:

@@ -17,6 +17,7 @@ from imagerd.disc.msf import LBA_MAX
 from imagerd.disc.ranges import from_mask
 from imagerd.disc.source import FaultKind, Sectors, SectorSource, SectorState
 from imagerd.formats.rawform import to_raw
+from imagerd.sectors.blocks import blocks_of
 from imagerd.sectors.verify import EdcState, SectorKind, check_data
 
 # Stored forms that keep EDC and parity; from the others (2048, 2324, 2332) they were left out.
@@ -125,9 +126,6 @@ def _judge_raw(block: Sectors, track: Track) -> npt.NDArray[np.uint8]:
 def tally(source: SectorSource, track: Track, area: range) -> Tally:
     """Read `area` of `track` and count what its sectors say."""
     result = Tally()
-    lba = area.start
-    while lba < area.stop:
-        block = source.read(lba, min(_BATCH, area.stop - lba))
+    for block in blocks_of(source, area, _BATCH):
         result.add(block, judge(block, track))
-        lba = block.end
     return result

@@ -16,8 +16,9 @@ from imagerd.disc.source import Bytes2D, Sectors, SectorSource
 from imagerd.formats.chd.decoders import FRAME, SECTOR
 from imagerd.formats.chd.plan import Plan, Planned
 from imagerd.formats.output import hasher
-from imagerd.formats.rawform import Runs, filler, to_raw, unread
+from imagerd.formats.rawform import Runs, filled, to_raw, unread
 from imagerd.formats.written import TrackDigests, WriteOptions
+from imagerd.sectors.blocks import blocks_of
 
 BATCH = 512  # sectors of one step
 _USER = SectorFormat.USER.size
@@ -62,12 +63,9 @@ class Reading:
         )
 
     def _read(self, area: range) -> Iterator[Sectors]:
-        lba = area.start
-        while lba < area.stop:
-            block = self.source.read(lba, min(BATCH, area.stop - lba))
+        for block in blocks_of(self.source, area, BATCH):
             yield block
             self.done += len(block)
-            lba = block.end
 
     def _area(self, plan: Plan, planned: Planned, area: range) -> Iterator[Bytes2D]:
         track = plan.layout.track_at(area.start)
@@ -86,15 +84,7 @@ class Reading:
 
     def _filled(self, block: Sectors, data: Bytes2D, track: Track) -> Bytes2D:
         """`data` with the filling in rows that could not be read."""
-        rows = unread(block)
-        if not len(rows):
-            return data
-        data = data.copy()
-        fill = b"" if track.mode is TrackMode.AUDIO else self.options.fill
-        data[rows] = filler(fill, data.shape[1])
-        for row in rows:
-            self.bad.add(block.lba + int(row))
-        return data
+        return filled(data, block, self.options.fill_of(track.mode), self.bad)
 
     def _subchannel(self, plan: Plan, planned: Planned, block: Sectors, frames: Bytes2D) -> None:
         sub = block.sub

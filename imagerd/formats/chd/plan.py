@@ -91,14 +91,7 @@ def _numbered(layout: Layout) -> list[tuple[int, Track]]:
 def _in_their_formats(layout: Layout, raw: Layout) -> Layout:
     """`raw` with the formats of `layout` that a CHD knows."""
     formats = {track.number: _format(track) for track in layout.tracks}
-    sessions = tuple(
-        replace(
-            session,
-            tracks=tuple(replace(t, stored=formats[t.number]) for t in session.tracks),
-        )
-        for session in raw.sessions
-    )
-    return replace(raw, sessions=sessions)
+    return raw.with_tracks(lambda track: replace(track, stored=formats[track.number]))
 
 
 def _format(track: Track) -> SectorFormat:

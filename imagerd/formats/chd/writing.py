@@ -123,11 +123,7 @@ def _cd_blocks(plan: Plan, reading: Reading) -> list[Block]:
 def _with_formats(layout: Layout, like: Layout) -> Layout:
     """`layout` with the stored formats of `like`, which has as many tracks: only they differ."""
     formats = iter([track.stored for track in like.tracks])
-    sessions = tuple(
-        replace(session, tracks=tuple(replace(t, stored=next(formats)) for t in session.tracks))
-        for session in layout.sessions
-    )
-    return replace(layout, sessions=sessions)
+    return layout.with_tracks(lambda track: replace(track, stored=next(formats)))
 
 
 def _dvd(reading: Reading, layout: Layout, options: WriteOptions) -> _Job:

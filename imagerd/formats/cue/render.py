@@ -70,11 +70,7 @@ def as_written(layout: Layout, *, raw: bool) -> Layout:
     if not raw and len(layout.tracks) == 1 and layout.tracks[0].mode in _COOKED:
         kept = layout.tracks[0].stored
         stored = kept if kept is SectorFormat.USER else stored
-    sessions = tuple(
-        replace(session, tracks=tuple(_as_written(track, stored) for track in session.tracks))
-        for session in layout.sessions
-    )
-    return replace(layout, sessions=sessions)
+    return layout.with_tracks(lambda track: _as_written(track, stored))
 
 
 def _as_written(track: Track, stored: SectorFormat) -> Track:

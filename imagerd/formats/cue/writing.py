@@ -13,14 +13,15 @@ import numpy as np
 from imagerd.base.digests import Hasher
 from imagerd.base.errors import BadInput
 from imagerd.base.progress import Progress, Task
-from imagerd.disc.layout import Layout, SectorFormat, Track, TrackMode
+from imagerd.disc.layout import Layout, SectorFormat, Track
 from imagerd.disc.source import Sectors, SectorSource
 from imagerd.formats.cue.keeping import Chosen, Written, choose
 from imagerd.formats.cue.render import SheetFile, as_written, render
 from imagerd.formats.image import sheet_of
 from imagerd.formats.output import Output, Sink, hasher, publish, refuse_all
-from imagerd.formats.rawform import Runs, filler, to_raw, unread
+from imagerd.formats.rawform import Runs, filled, to_raw
 from imagerd.formats.written import TrackDigests, WriteOptions, WrittenImage
+from imagerd.sectors.blocks import blocks_of
 
 BATCH = 1024  # sectors of one step: 2.4 MB
 
@@ -152,26 +153,17 @@ def _write_file(job: _Job, file: SheetFile, output: Sink, stack: ExitStack) -> I
 
 
 def _write_track(job: _Job, track: Track, output: Sink, own: Hasher | None) -> Iterator[Progress]:
-    lba, end = track.stored_range.start, track.stored_range.stop
-    fill = b"" if track.mode is TrackMode.AUDIO else job.options.fill
-    while lba < end:
-        block = job.source.read(lba, min(BATCH, end - lba))
+    for block in blocks_of(job.source, track.stored_range, BATCH):
         raw = block.data
         if block.format is not track.stored:
-            raw = to_raw(block.data, block.format, track.mode, lba)
-        rows = unread(block)
-        if len(rows):
-            raw = raw.copy()
-            raw[rows] = filler(fill, raw.shape[1])
-            for row in rows:
-                job.bad.add(lba + int(row))
+            raw = to_raw(block.data, block.format, track.mode, block.lba)
+        raw = filled(raw, block, job.options.fill_of(track.mode), job.bad)
         raw = np.ascontiguousarray(raw)
         output.write(raw)
         if own is not None:
             own.update(raw.data.cast("B"))
         job.sub_seen |= _has_sub(block)
         job.done += len(block)
-        lba = block.end
         yield Progress(job.done, job.total, what=f"track {track.number}")
 
 

@@ -15,9 +15,10 @@ from imagerd.disc.source import SectorSource
 from imagerd.formats.codes import bad_codes
 from imagerd.formats.mds.table import render_dvd, render_table
 from imagerd.formats.output import Output, publish, refuse_all
-from imagerd.formats.rawform import Runs, filler, unread
+from imagerd.formats.rawform import Runs, filled
 from imagerd.formats.rawtracks import BATCH, RawTracks, all_stored, has_sub, refuse_other_media
 from imagerd.formats.written import TrackDigests, WriteOptions, WrittenImage
+from imagerd.sectors.blocks import blocks_of
 
 
 def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Task[WrittenImage]:
@@ -60,19 +61,10 @@ def _write_dvd(source: SectorSource, target: Path, options: WriteOptions) -> Tas
     bad = Runs()
     with ExitStack() as stack:
         output = Output(mdf, options, stack, end * SectorFormat.USER.size)
-        lba = 0
-        while lba < end:
-            block = source.read(lba, min(BATCH, end - lba))
-            data = block.data
-            rows = unread(block)
-            if len(rows):
-                data = data.copy()
-                data[rows] = filler(options.fill, data.shape[1])
-                for row in rows:
-                    bad.add(lba + int(row))
+        for block in blocks_of(source, range(end), BATCH):
+            data = filled(block.data, block, options.fill, bad)
             output.write(np.ascontiguousarray(data))
-            lba = block.end
-            yield Progress(lba, end, what="blocks")
+            yield Progress(block.end, end, what="blocks")
         mds = Output(target, options, stack)
         mds.write_bytes(render_dvd(end))
         written = publish([output, mds])

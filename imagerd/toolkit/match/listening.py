@@ -10,6 +10,7 @@ import numpy as np
 
 from imagerd.disc.layout import Layout, Track
 from imagerd.disc.source import Sectors, SectorSource, SectorState
+from imagerd.sectors.blocks import blocks_of
 from imagerd.sectors.geometry import RAW
 from imagerd.toolkit.match.records import Sound
 from imagerd.toolkit.sound import SoundHash
@@ -111,15 +112,9 @@ class Filled:
 
     def __init__(self, source: SectorSource) -> None:
         self._source = source
-        layout = source.layout
-        sessions = (
-            replace(
-                s,
-                tracks=tuple(replace(t, pregap_virtual=0, postgap_virtual=0) for t in s.tracks),
-            )
-            for s in layout.sessions
+        self._layout = source.layout.with_tracks(
+            lambda track: replace(track, pregap_virtual=0, postgap_virtual=0)
         )
-        self._layout = replace(layout, sessions=tuple(sessions))
 
     @property
     def layout(self) -> Layout:
@@ -137,11 +132,8 @@ class Filled:
 
 def track_stream(source: SectorSource, track: Track) -> Iterator[memoryview]:
     """The stored bytes of a track."""
-    lba, stop = track.stored_range.start, track.stored_range.stop
-    while lba < stop:
-        block = source.read(lba, min(_BATCH, stop - lba))
+    for block in blocks_of(source, track.stored_range, _BATCH):
         yield np.ascontiguousarray(block.data).data.cast("B")
-        lba = block.end
 
 
 def area_stream(source: SectorSource, area: range, begin: int, size: int) -> Iterator[memoryview]:
