@@ -11,7 +11,7 @@ import sys
 
 from benchmarks.table import Row, markdown
 
-MODULES = ("sectors", "virtual", "reading", "verbs", "hashing", "startup")
+MODULES = ("sectors", "virtual", "reading", "verbs", "hashing", "containers", "startup")
 
 
 def main(names: list[str]) -> int:

@@ -125,7 +125,9 @@ def xa_sectors(count: int, form2: set[int]) -> np.ndarray:
 
 def packed(raw: np.ndarray) -> bytes:
     raw = np.ascontiguousarray(raw)
-    return b"ECM\0" + ecm_coding.encode(raw) + ecm_coding.end_of_records(edc(raw.tobytes()))
+    return (
+        b"ECM\0" + b"".join(ecm_coding.encode(raw)) + ecm_coding.end_of_records(edc(raw.tobytes()))
+    )
 
 
 def everything() -> np.ndarray:

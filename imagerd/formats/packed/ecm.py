@@ -25,7 +25,14 @@ from imagerd.base.errors import BadInput
 from imagerd.disc.source import Bytes2D
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.packed.blocks import BlockStore, Unpacked, all_lost
-from imagerd.formats.packed.ecm_coding import KEPT, LITERAL_16, MADE, decode, parse_header
+from imagerd.formats.packed.ecm_coding import (
+    KEPT,
+    LITERAL_16,
+    MADE,
+    decode,
+    make_mode1,
+    parse_header,
+)
 from imagerd.formats.packed.ecm_index import build
 from imagerd.sectors.edc import edc
 from imagerd.sectors.geometry import RAW
@@ -152,7 +159,10 @@ def _alike(packed: bytes, at: int, most: int) -> int:
 
 
 def _make(kind: int, pairs: list[_Run]) -> None:
-    """All sectors of one kind at once."""
+    """All sectors of one kind at once; one run of mode 1 in its place."""
+    if kind == 1 and len(pairs) == 1:
+        make_mode1(*pairs[0])
+        return
     parts = [kept for kept, _ in pairs]
     sectors = decode(kind, parts[0] if len(parts) == 1 else np.concatenate(parts))
     done = 0

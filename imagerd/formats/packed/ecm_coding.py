@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from imagerd.base.digests import Buffer
 from imagerd.disc.source import Bytes2D
 from imagerd.sectors.edc import (
     FORM1_RANGE,
@@ -121,26 +122,26 @@ def _mark(kinds: npt.NDArray[np.uint8], raw: Bytes2D, candidates: Flags, kind: i
     kinds[rows[right]] = kind
 
 
-def encode(raw: Bytes2D) -> bytes:
-    """The records of (n, 2352) contiguous bytes."""
+def encode(raw: Bytes2D) -> list[Buffer]:
+    """The records of (n, 2352) contiguous bytes, in parts to be written one after another."""
     kinds = kinds_of(raw)
     borders = [0, *(np.flatnonzero(np.diff(kinds)) + 1).tolist(), len(raw)]
-    parts: list[bytes] = []
+    parts: list[Buffer] = []
     for start, stop in pairwise(borders):
         part = raw[start:stop]
         if len(part):
             parts.extend(_records(int(kinds[start]), part))
-    return b"".join(parts)
+    return parts
 
 
-def _records(kind: int, raw: Bytes2D) -> tuple[bytes, ...]:
+def _records(kind: int, raw: Bytes2D) -> tuple[Buffer, ...]:
     if kind == 0:
-        return header(0, raw.size), raw.tobytes()
+        return header(0, raw.size), raw.data
     if kind == 1:
         kept = np.empty((len(raw), KEPT[1]), np.uint8)
         kept[:, :3] = raw[:, HEADER:MODE]
         kept[:, 3:] = raw[:, BODY:EDC_MODE1]
-        return header(1, len(raw)), kept.tobytes()
+        return header(1, len(raw)), kept.data
     # Sync and header are kept as they are, so each body is a record of its own.
     records = np.empty((len(raw), 18 + KEPT[kind]), np.uint8)
     records[:, 0] = LITERAL_16
@@ -148,20 +149,16 @@ def _records(kind: int, raw: Bytes2D) -> tuple[bytes, ...]:
     records[:, 17] = kind
     records[:, 18:22] = raw[:, SUBHEADER : SUBHEADER + 4]
     records[:, 22:] = raw[:, XA_DATA : EDC_FORM1 if kind == 2 else EDC_FORM2]
-    return (records.tobytes(),)
+    return (records.data,)
 
 
 def decode(kind: int, kept: Bytes2D) -> Bytes2D:
     """(n, MADE[kind]) of (n, KEPT[kind]), for kinds 1 to 3."""
-    raw = np.zeros((len(kept), RAW), np.uint8)
+    raw = np.empty((len(kept), RAW), np.uint8)
     if kind == 1:
-        raw[:, :HEADER] = SYNC_ROW
-        raw[:, HEADER:MODE] = kept[:, :3]
-        raw[:, MODE] = 1
-        raw[:, BODY:EDC_MODE1] = kept[:, 3:]
-        write_edc(raw, MODE1_RANGE)
-        generate(raw)
+        make_mode1(kept, raw)
         return raw
+    raw[:, :BODY] = 0
     raw[:, SUBHEADER : SUBHEADER + 4] = raw[:, SUBHEADER + 4 : XA_DATA] = kept[:, :4]
     if kind == 2:
         raw[:, XA_DATA:EDC_FORM1] = kept[:, 4:]
@@ -171,3 +168,14 @@ def decode(kind: int, kept: Bytes2D) -> Bytes2D:
         raw[:, XA_DATA:EDC_FORM2] = kept[:, 4:]
         write_edc(raw, FORM2_RANGE)
     return raw[:, BODY:]
+
+
+def make_mode1(kept: Bytes2D, raw: Bytes2D) -> None:
+    """Fill `raw`, (n, 2352), from `kept`, (n, 2051)."""
+    raw[:, :HEADER] = SYNC_ROW
+    raw[:, HEADER:MODE] = kept[:, :3]
+    raw[:, MODE] = 1
+    raw[:, BODY:EDC_MODE1] = kept[:, 3:]
+    raw[:, INTERMEDIATE:P_PARITY] = 0
+    write_edc(raw, MODE1_RANGE)
+    generate(raw)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from imagerd.base.digests import Buffer
 from imagerd.base.errors import BadInput
 from imagerd.base.progress import Task
 from imagerd.disc.source import Bytes2D, SectorSource
@@ -40,7 +41,7 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
     return replace(written, target=target, format="ecm")
 
 
-class EcmOutput(PackedOutput[bytes]):
+class EcmOutput(PackedOutput[list[Buffer]]):
     """An ECM file; rows of 2352 bytes go in."""
 
     def __init__(self, target: Path, options: WriteOptions, stack: ExitStack) -> None:
@@ -54,13 +55,14 @@ class EcmOutput(PackedOutput[bytes]):
         self._edc = edc(data.data.cast("B"), self._edc)
         super().write(data)
 
-    def pack(self, data: memoryview) -> bytes:
+    def pack(self, data: memoryview) -> list[Buffer]:
         """The records of one piece."""
         return encode(np.frombuffer(data, np.uint8).reshape(-1, RAW))
 
-    def store(self, packed: bytes) -> None:
+    def store(self, packed: list[Buffer]) -> None:
         """Append records."""
-        self._append(packed)
+        for part in packed:
+            self._append(part)
 
     def end(self) -> None:
         """The end marker with the EDC."""

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from imagerd.base.digests import Digests
+from imagerd.base.digests import Buffer, Digests
 from imagerd.base.errors import NotAvailable
 from imagerd.base.files import AtomicFile, move_into_place
 from imagerd.disc.source import Bytes2D
@@ -98,7 +98,7 @@ class PackedOutput(ABC, Generic[P]):
         move_into_place(self._file.part, self.target, overwrite=self._options.overwrite)
         return WrittenFile(self.target, self._own.digests() if self._own else None)
 
-    def _append(self, data: bytes) -> None:
+    def _append(self, data: Buffer) -> None:
         self._file.stream.write(data)
 
     def _rewrite(self, data: bytes) -> None:
