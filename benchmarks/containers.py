@@ -52,16 +52,14 @@ def _chd(sheet: Path) -> Iterator[Row]:
     chdman = shutil.which("chdman")
     if chdman is None:
         return
-    sizes: dict[str, int] = {}
     making = [chdman, "createcd", "-f", "-np", "3", "-i", sheet, "-o", theirs]
     times = best(
         {
-            "imagerctl": command(IMAGERCTL, "convert", sheet, ours),
+            "imagerctl": command(IMAGERCTL, "convert", "--force", sheet, ours),
             "fast": command(IMAGERCTL, "convert", "--fast", sheet, fast),
             "chdman": command(*making),
         },
         1,
-        fresh=(ours, fast, theirs),
     )
     peer = f"chdman createcd -np 3 {gigabytes(RAW_SIZE, times['chdman'])}"
     for name, file, speed, most in (

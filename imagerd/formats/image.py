@@ -56,8 +56,12 @@ class OwnDigest:
 class SelfDigested(Protocol):
     """An image that carries digests of its own."""
 
+    def digest_on_the_way(self) -> None:
+        """Compute them of what is read from now on, in its order, so that less is left to read."""
+        ...
+
     def own_digests(self) -> Task[tuple[OwnDigest, ...]]:
-        """Read all of it and compute them."""
+        """Compute them, and read what is left to be read for that."""
         ...
 
 

@@ -10,7 +10,6 @@ only.
 from __future__ import annotations
 
 import lzma
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -18,6 +17,7 @@ from importlib import import_module
 from types import ModuleType
 
 from imagerd.base.errors import BadInput, NotAvailable
+from imagerd.formats import deflated
 from imagerd.formats.chd import flac
 from imagerd.formats.chd.bits import Corrupt
 from imagerd.formats.chd.huffman import decode_bytes
@@ -38,11 +38,10 @@ class Frames:
 
 def inflate(data: bytes, size: int) -> bytes:
     """Raw deflate (RFC 1951)."""
-    try:
-        out = zlib.decompressobj(-15).decompress(data, size)
-    except zlib.error as error:
-        raise Corrupt(str(error)) from error
-    return _whole(out, size)
+    out = deflated.inflate(data, size)
+    if out is None:
+        raise Corrupt("a deflated stream is damaged")
+    return out
 
 
 @lru_cache(maxsize=8)

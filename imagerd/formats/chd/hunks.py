@@ -32,12 +32,14 @@ class Hunks:
     blocks: tuple[Block, ...] = ()
     parent: Hunks | None = None
 
-    def decode(self, first: int, count: int) -> tuple[Bytes2D, Flags]:
+    def decode(self, first: int, count: int, into: Bytes2D | None = None) -> tuple[Bytes2D, Flags]:
         """(count, bytes of a hunk) from hunk `first`, and (count,) whether each is good.
 
-        A hunk that is cut short, does not decode or has a wrong CRC is zeros and not good.
+        A hunk that is cut short, does not decode or has a wrong CRC is zeros and not good. The
+        bytes are left in `into`, where that is given.
         """
-        batch = _Batch(self, count)
+        data = np.empty((count, self.header.hunk), np.uint8) if into is None else into
+        batch = _Batch(self, data)
         for row, number in enumerate(range(first, first + count)):
             if self.entries["kind"][number] == _SELF:
                 number = int(self.entries["offset"][number])
@@ -68,8 +70,7 @@ class _Batch:
     """Hunks that are decoded together, so that lost parity is computed for all of them at once."""
 
     hunks: Hunks
-    count: int
-    data: Bytes2D = field(init=False)
+    data: Bytes2D  # what it held before does not matter
     good: Flags = field(init=False)
     _rows: dict[int, int] = field(default_factory=dict)  # where a hunk was decoded already
     _copies: list[tuple[int, int]] = field(default_factory=list)
@@ -77,8 +78,7 @@ class _Batch:
     _checks: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.data = np.zeros((self.count, self.hunks.header.hunk), np.uint8)
-        self.good = np.ones(self.count, np.bool_)
+        self.good = np.ones(len(self.data), np.bool_)
 
     def take(self, row: int, number: int) -> None:
         """Decode hunk `number` into `row`."""
@@ -96,8 +96,8 @@ class _Batch:
             return
         if isinstance(content, Frames):
             self._bare.append((row, content))
-        elif content is not None:
-            self.data[row] = np.frombuffer(content, np.uint8)
+        else:
+            self.data[row] = 0 if content is None else np.frombuffer(content, np.uint8)
 
     def _content(self, entry: np.void, number: int) -> bytes | Frames | None:
         kind, offset = int(entry["kind"]), int(entry["offset"])
@@ -151,7 +151,7 @@ class _Batch:
         count = self.hunks.header.hunk // FRAME
         sectors = np.empty((len(self._bare) * count, SECTOR), np.uint8)
         bare = np.zeros(len(sectors), np.bool_)
-        view = self.data.reshape(self.count, count, FRAME)
+        view = self.data.reshape(-1, count, FRAME)
         for at, (row, frames) in enumerate(self._bare):
             rows = slice(at * count, (at + 1) * count)
             sectors[rows] = np.frombuffer(frames.sectors, np.uint8).reshape(count, SECTOR)
