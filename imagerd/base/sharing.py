@@ -8,6 +8,7 @@ that has a single thread and no parent of its own may be forked so. In any other
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import multiprocessing
 import os
@@ -25,6 +26,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from imagerd.base.errors import InternalError
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -194,6 +197,7 @@ def _serve(
     """The life of a helper: until the line is closed, or whoever holds its other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _keep_freed_memory()
     for other in others:  # else they would not end with their owner
         other.close()
     with suppress(EOFError, OSError):
@@ -204,3 +208,11 @@ def _serve(
             except Exception as error:  # noqa: BLE001 - whatever it is, who asked is told
                 found = error
             line.send(found)
+
+
+def _keep_freed_memory() -> None:
+    """Have malloc keep what was freed: given back and fetched anew, every page is cleared again."""
+    with suppress(OSError, AttributeError):  # a C library without it
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 64 << 20)

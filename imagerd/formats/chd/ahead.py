@@ -13,7 +13,7 @@ from imagerd.disc.source import Bytes2D
 from imagerd.formats.chd.hunks import Hunks
 from imagerd.sectors.geometry import Flags
 
-_STRETCH = 1 << 20  # bytes that are decoded at once when reading on and on
+_STRETCH = 2 << 20  # bytes that are decoded at once when reading on and on
 _KEPT = 3  # stretches, besides those on their way
 _AHEAD = 4  # stretches; two for each helper
 _HELPERS = 2
