@@ -28,6 +28,10 @@ CD_HUNK = 8 * FRAME
 DVD_HUNK = 2 * 2048
 _CLOSE = 1.1  # the quick look is that near to LZMA: deflate at its best may win
 _NEAR = 1.2  # what the quick look may lose against LZMA
+_WELL, _HARDLY_ANY = (
+    0.9,
+    512,
+)  # of its bytes, and bytes: where FLAC did well with other than silence
 _LOOK, _QUICK, _BEST = 1, 5, 9  # levels of deflate: to look, of the quick preset, and beside LZMA
 
 
@@ -108,6 +112,8 @@ class CdPacker:
 
         They stay away where FLAC made `audio` bytes that they cannot come near.
         """
+        if self._quick and audio is not None and _HARDLY_ANY < audio < _WELL * len(base):
+            return {}
         look = deflate(base, _QUICK if self._quick else _LOOK)
         if audio is not None and len(look) > audio * _NEAR:
             return {}
