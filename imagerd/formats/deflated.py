@@ -22,16 +22,22 @@ def inflate(data: Buffer, size: int) -> bytes | None:
 
     Bytes behind the end of the stream do not matter, nor does what a stream makes beyond `size`.
     """
+    out = inflate_whole(data, size)
+    if out is None:
+        out = _by_zlib(data, size)  # it may lack its end, or make more
+    return out if out is not None and len(out) == size else None
+
+
+def inflate_whole(data: Buffer, most: int) -> bytes | None:
+    """All that `data` unpacks to; None where the stream has no end, or makes more than `most`."""
     try:
-        out = deflate_decompress(data, size)
+        return bytes(deflate_decompress(data, most))
     except DeflateError:
-        return _by_zlib(data, size)  # it may lack its end, or make more
-    return bytes(out) if len(out) == size else None
+        return None
 
 
 def _by_zlib(data: Buffer, size: int) -> bytes | None:
     try:
-        out = zlib.decompressobj(RAW).decompress(data, size)
+        return zlib.decompressobj(RAW).decompress(data, size)
     except zlib.error:
         return None
-    return out if len(out) == size else None
