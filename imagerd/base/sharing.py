@@ -197,7 +197,7 @@ def _serve(
     """The life of a helper: until the line is closed, or whoever holds its other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _keep_freed_memory()
+    keep_freed_memory()
     for other in others:  # else they would not end with their owner
         other.close()
     with suppress(EOFError, OSError):
@@ -210,7 +210,7 @@ def _serve(
             line.send(found)
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Have malloc keep what was freed: given back and fetched anew, every page is cleared again."""
     with suppress(OSError, AttributeError):  # a C library without it
         mallopt = ctypes.CDLL(None).mallopt
