@@ -85,8 +85,8 @@ class Node(Struct, frozen=True, kw_only=True):
     `path`: the names from the root down, with slashes between them and none in front; the root is
     "". Names are as the file system has them: a slash in one is "∕" (U+2215), what is no text in
     its encoding is escaped as `\\udcXX`. `size` and `pieces` are of the data fork, `size` as
-    claimed, unpacked; `stored` is what its pieces hold, of less than `size` the rest is not on the disc.
-    Times are aware where the file system knows the zone. None: the file system does not say.
+    claimed, unpacked; `stored` is what its pieces hold: of less than `size` the rest is not on the
+    disc. Times are aware where the file system knows the zone. None: it does not say.
     """
 
     path: str
