@@ -23,7 +23,9 @@ from imagerd.formats import (
     losses,
     write_image,
 )
+from imagerd.formats.origin import Origin, origin_of
 from imagerd.formats.registry import COOKED, Container
+from imagerd.formats.write import described
 from imagerd.toolkit.beside import Piece, map_beside, map_name
 from imagerd.toolkit.intended import Intended
 
@@ -41,11 +43,11 @@ class ConvertOptions:
     before it gets its name. `strict`: refuse what the container cannot hold. `verify`: read the
     target back and compare. `keep`: a target that is there already and is what would be written
     is left alone; what is there and is something else is `AlreadyThere`. `swap`: exchange the two
-    bytes of each sample of audio. `raw`, `quick`, `sheet`: see `WriteOptions`.
+    bytes of each sample of audio. `split_tracks`, `raw`, `quick`, `origin`: see `WriteOptions`.
     """
 
     overwrite: bool = False
-    split_tracks: bool = False
+    split_tracks: bool | None = None
     track: int | None = None
     repair: bool = False
     hash: bool = False
@@ -57,7 +59,7 @@ class ConvertOptions:
     swap: bool = False
     raw: bool = True
     quick: bool = False
-    sheet: bytes | None = None
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +100,14 @@ def convert(
     targets that exist.
     """
     wanted = options or ConvertOptions()
+    if wanted.origin is None:
+        wanted = replace(wanted, origin=origin_of(source))
     lost = known_losses(source, target, wanted)
     if wanted.swap:
         from imagerd.toolkit.endianness import SwappedAudio
 
         source = SwappedAudio(source)
-    if wanted.keep and target.exists():
+    if wanted.keep and described(target).exists():
         kept = yield from _kept(source, target, wanted)
         if kept is not None:
             return replace(kept, lost=lost, left_out=_names(lost))
@@ -152,7 +156,7 @@ def known_losses(source: SectorSource, target: Path, options: ConvertOptions) ->
     Raises `BadInput` for any such thing, or if it is not known, where the options are strict.
     """
     container = container_of(target)
-    lost = losses(source, container, track=options.track)
+    lost = losses(source, container, track=options.track, origin=options.origin)
     if options.strict and lost is None:
         raise BadInput(
             f"What a .{container} cannot hold is not told before it is written; convert to"
@@ -282,7 +286,7 @@ def _write_options(wanted: ConvertOptions, spared: Contains[int], *, check: bool
         cut_form2=wanted.cut_form2,
         raw=wanted.raw,
         quick=wanted.quick,
-        sheet=wanted.sheet,
+        origin=wanted.origin,
     )
 
 

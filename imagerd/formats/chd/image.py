@@ -19,8 +19,11 @@ from imagerd.disc.source import Bytes2D, Fault, FaultKind, Sectors, SectorState,
 from imagerd.formats.chd.checking import check
 from imagerd.formats.chd.hunks import Hunks
 from imagerd.formats.chd.place import Piece
+from imagerd.formats.density import Density
 from imagerd.formats.extents import Extent, empty_sectors
+from imagerd.formats.features import Feature
 from imagerd.formats.image import OwnDigest, Warning_
+from imagerd.formats.keptsheet import KeptSheet
 from imagerd.sectors.geometry import Flags
 from imagerd.sectors.subchannel import interleave
 
@@ -39,6 +42,8 @@ class Disc:
     pieces: tuple[Piece, ...]
     warnings: tuple[Warning_, ...] = ()
     unread: tuple[range, ...] = ()
+    densities: tuple[Density, ...] = ()
+    sheet: KeptSheet | None = None
 
 
 class ChdImage:
@@ -51,11 +56,18 @@ class ChdImage:
         self.layout = disc.layout
         self.warnings = disc.warnings
         self.files = _files(hunks)
+        self.sheet = disc.sheet
+        self.densities = disc.densities
         self._hunks = hunks
         self._pieces = disc.pieces
         self._starts = [piece.lba for piece in disc.pieces]
         self._unread = disc.unread
         self._frames = _Frames(hunks)
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """See `Featured`."""
+        return frozenset({Feature.DPM} if self.densities else ())
 
     def read(self, lba: int, count: int) -> Sectors:
         """Up to `count` sectors from `lba`; see `SectorSource`. Damaged hunks come FAILED."""

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a source came with besides its sectors, and that a writer keeps where it can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from imagerd.formats.density import Density
+from imagerd.formats.keptsheet import KeptSheet
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a source comes from.
+
+    `sheet`: the cue sheet that it is described by, or was once. `densities`: measurements of the
+    pressing. `files`: those that are read, which nothing may replace. `container`: what they are;
+    `stem`: what the sheet is called, where that is the container.
+    """
+
+    sheet: KeptSheet | None = None
+    densities: tuple[Density, ...] = ()
+    files: tuple[Path, ...] = ()
+    container: str = ""
+    stem: str | None = None
+
+    @property
+    def kept_sheet(self) -> KeptSheet | None:
+        """The sheet, if another container may keep it."""
+        return None if self.sheet is None or self.sheet.too_long else self.sheet
+
+    def not_kept(self) -> Iterator[str]:
+        """Sentences about what no container keeps of it."""
+        if self.sheet is not None and self.sheet.too_long:
+            yield f"the cue sheet of the source, whose {len(self.sheet.sheet)} bytes are too many"
+
+
+@runtime_checkable
+class _InFiles(Protocol):
+    path: Path
+    format: str
+    files: tuple[Path, ...]
+
+
+@runtime_checkable
+class _Described(Protocol):
+    sheet: KeptSheet | None
+    densities: tuple[Density, ...]
+
+
+def origin_of(image: object) -> Origin:
+    """What `image` came with: nothing, where it is no image in files."""
+    files: tuple[Path, ...] = ()
+    container, stem = "", None
+    if isinstance(image, _InFiles):
+        files, container = image.files, image.format
+        stem = image.path.stem if container == "cue" else None
+    if isinstance(image, _Described):
+        return Origin(image.sheet, image.densities, files, container, stem)
+    return Origin(files=files, container=container, stem=stem)
