@@ -18,19 +18,18 @@ from imagerd.base.errors import BadInput
 from imagerd.formats.binary import Fields
 
 _Word = Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
-_MOST = 1 << 20  # entries: with the finest resolution in use, 50 sectors, more than a DVD has
+_MOST = 1 << 18  # angles of all measurements of a disc: one for each 50 sectors of a CD is 9000
 _HEAD = struct.Struct("<III")
 
 
 class Density(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One measurement: `angles`, in 1/256 turns from `start` on, one for each `resolution` sectors.
-
-    `number` is that of the block in the .mds.
+    """One measurement: how far the disc turned from the sector `start` on, 256 being a whole turn,
+    after each `resolution` sectors. `number`: what the .mds calls it.
     """
 
     start: _Word
     resolution: _Word
-    angles: tuple[_Word, ...]
+    angles: Annotated[tuple[_Word, ...], Meta(max_length=_MOST)]
     number: _Word = 1
 
     @property
@@ -42,12 +41,19 @@ class Density(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_density(fields: Fields, at: int, number: int = 1) -> Density:
     """Start, resolution, count, then the angles: little-endian words from byte `at` on.
 
-    Raises `BadInput` (no file name in it) for more than a disc can have.
+    Raises `BadInput` (no file name in it) for more than a disc has, or where there are fewer.
     """
     start, resolution, count = fields.unpack("<III", at)
     if count > _MOST:
-        raise BadInput(f"it tells {count} densities")
+        raise BadInput(f"it tells {count} densities, more than a disc has")
     return Density(start, resolution, fields.unpack(f"<{count}I", at + _HEAD.size), number)
+
+
+def bounded(densities: tuple[Density, ...]) -> tuple[Density, ...]:
+    """All of them. Raises `BadInput` as above: they may lie over each other in a file."""
+    if sum(len(one.angles) for one in densities) > _MOST:
+        raise BadInput("it tells more densities than a disc has")
+    return densities
 
 
 def render_density(density: Density) -> bytes:

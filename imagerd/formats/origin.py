@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import msgspec
+
 from imagerd.formats.density import Density
+from imagerd.formats.features import Feature
 from imagerd.formats.keptsheet import KeptSheet
 
 
@@ -31,6 +34,20 @@ class Origin:
     def kept_sheet(self) -> KeptSheet | None:
         """The sheet, if another container may keep it."""
         return None if self.sheet is None or self.sheet.too_long else self.sheet
+
+    def within(self, holds: frozenset[Feature]) -> Origin:
+        """The same on the way into a container that holds those features."""
+        if self.sheet is None:
+            return self
+        lost = {*self.sheet.lost, *(frozenset(Feature) - holds)}
+        sheet = msgspec.structs.replace(self.sheet, lost=tuple(sorted(map(str, lost))))
+        return replace(self, sheet=sheet)
+
+    @property
+    def holds(self) -> frozenset[Feature]:
+        """The features for which not the sheet alone speaks."""
+        lost = self.sheet.lost if self.sheet is not None else ()
+        return frozenset(feature for feature in Feature if feature.value not in lost)
 
     def not_kept(self) -> Iterator[str]:
         """Sentences about what no container keeps of it."""

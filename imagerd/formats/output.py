@@ -149,12 +149,11 @@ _NAMES_BIN = (".cue", ".toc")  # tables whose data file is called X.bin
 def data_name(target: Path, options: WriteOptions) -> str:
     """What the data file of the table `target` is called: X.bin for X.toc.
 
-    Where that is read, or is there and beside another table that may mean it, X.toc.bin.
+    Where that is read, or another table of that name is there, which may mean it, X.toc.bin.
     """
     plain = target.with_suffix(".bin")
     tables = [target.with_suffix(suffix) for suffix in _NAMES_BIN]
-    taken = any(table != target and table.exists() for table in tables)
-    if is_read(plain, options) or (taken and plain.exists()):
+    if is_read(plain, options) or any(table != target and table.exists() for table in tables):
         return f"{target.name}.bin"
     return plain.name
 

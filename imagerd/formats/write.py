@@ -16,6 +16,8 @@ from imagerd.formats.origin import Origin, origin_of
 from imagerd.formats.registry import ROWS, Container
 from imagerd.formats.written import WriteOptions, WrittenImage
 
+_SHEETS = (Container.CUE, Container.ECM)  # the sheet itself is what is written
+
 
 class _Writer(Protocol):
     def write_image(
@@ -37,10 +39,14 @@ def write_image(
     names only when all are whole. Raises `BadInput` for a suffix that cannot be written and for
     a source that the container cannot hold, `AlreadyThere` for targets that exist.
     """
-    writer = cast("_Writer", import_module(ROWS[container_of(target)].writer or ""))
+    container = container_of(target)
+    row = ROWS[container]
+    writer = cast("_Writer", import_module(row.writer or ""))
     wanted = options or WriteOptions()
-    if wanted.origin is None:
-        wanted = replace(wanted, origin=origin_of(source))
+    origin = origin_of(source) if wanted.origin is None else wanted.origin
+    if row.holds is not None and container not in _SHEETS:
+        origin = origin.within(row.holds)
+    wanted = replace(wanted, origin=origin)
     return writer.write_image(source, target, wanted)
 
 

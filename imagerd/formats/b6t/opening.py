@@ -91,7 +91,7 @@ class _Opening:
         self.stack = stack
         self.allow_outside = allow_outside
         self.files: dict[str, DataFile] = {}
-        self.notes: list[str] = []
+        self.notes: list[str] = table.notes
 
     def cd(self) -> tuple[Layout, list[Extent]]:
         """Tracks, each in one data block."""
@@ -153,7 +153,7 @@ class _Opening:
             return (found,), (read_bwa(read_small(found, "measurement of density", _LARGEST)),)
         except BadInput:
             self.notes.append(f"{found.name} is no measurement of density, and was left aside")
-            return (), ()
+            return (found,), ()
 
     def dvd(self) -> tuple[Layout, list[Extent]]:
         """One track of 2048-byte blocks, maybe in several files."""

@@ -57,6 +57,7 @@ class Table:
     starts: dict[int, int] = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)
     densities: tuple[Density, ...] = ()
+    notes: list[str] = field(default_factory=list)
 
 
 def read_table(data: bytes) -> Table:
@@ -82,7 +83,11 @@ def read_table(data: bytes) -> Table:
     for _ in range(sessions):
         at = _read_session(fields, at, table)
     if dpm:
-        table.densities = (read_density(fields, at + _DPM_HEAD),)
+        try:
+            table.densities = (read_density(fields, at + _DPM_HEAD),)
+        except BadInput as error:  # the disc is there all the same
+            note = f"its measurement of density is damaged, and was left aside: {error}"
+            table.notes.append(note)
     return table
 
 

@@ -40,9 +40,7 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
             for line in text.splitlines()
             if line.startswith(COMMENT)
         )
-        return ExtentImage(
-            path, "toc", layout, extents, files=paths, warnings=warnings, sheet=kept
-        )
+        return ExtentImage(path, "toc", layout, extents, files=paths, warnings=warnings, sheet=kept)
 
 
 def _open_files(

@@ -64,9 +64,7 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
         paths = (path, *dict.fromkeys(file.path for file in files))
         kept = kept_sheet(sheet.render(), cdt, program.files, files, extents)
         stack.pop_all()
-        return ExtentImage(
-            path, "cue", layout, extents, files=paths, warnings=warnings, sheet=kept
-        )
+        return ExtentImage(path, "cue", layout, extents, files=paths, warnings=warnings, sheet=kept)
 
 
 def _named(path: Path, error: BadInput) -> BadInput:

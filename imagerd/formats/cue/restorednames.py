@@ -19,10 +19,8 @@ from imagerd.formats.cue.program import FileEntry
 from imagerd.formats.cue.reader import read_program
 from imagerd.formats.cue.restoring import Restoration, UntrueError
 from imagerd.formats.cue.sheet import Sheet
-from imagerd.formats.features import Feature
 from imagerd.formats.origin import Origin
 from imagerd.formats.output import data_name, is_read
-from imagerd.formats.registry import ROWS, Container
 from imagerd.formats.written import WriteOptions
 
 _DATA = frozenset({".bin", ".img", ".iso", ".raw", ".dat", ".cdr", ".mdf", ".bwi"})
@@ -36,15 +34,6 @@ class NamedFiles:
     sheet: bytes
     names: tuple[str, ...]
     cdt: str | None
-
-
-def holds_of(origin: Origin) -> frozenset[Feature]:
-    """What the container can hold that the source is in: all that a sheet does, if it is none."""
-    try:
-        row = ROWS[Container(origin.container)]
-    except ValueError:
-        return frozenset(Feature)
-    return frozenset(Feature) if row.holds is None else row.holds
 
 
 def named_files(

@@ -138,14 +138,17 @@ def _is_empty(block: Sectors, mode: TrackMode) -> bool:
     return any(np.array_equal(raw, rows) for rows in made)
 
 
-def stored_rows(block: Sectors, stored: SectorFormat, mode: TrackMode) -> Bytes2D:
-    """The rows of `block` in the form `stored`. Raises `UntrueError` where that loses or invents."""
+def stored_rows(block: Sectors, stored: SectorFormat, mode: TrackMode, *, proven: bool) -> Bytes2D:
+    """The rows of `block` in the form `stored`. Raises `UntrueError` where that loses or invents.
+
+    `proven`: what is made of shorter sectors will be held against a digest.
+    """
     if block.format is stored:
         return block.data
     raw = to_raw(block.data, block.format, mode, block.lba)
     if stored is SectorFormat.RAW:
-        if block.format not in _RAWS:
-            raise UntrueError  # sync and parity would be made, and nobody knows whether they were so
+        if block.format not in _RAWS and not proven:
+            raise UntrueError  # nobody knows whether sync and parity were as they would be made
         return raw
     try:
         rows = convert.from_raw(raw, stored, mode, block.sub)
@@ -215,9 +218,7 @@ def _told(layout: Layout, holds: frozenset[Feature]) -> Layout:
             track.number: after.start if after.session == track.session else track.end
             for track, after in zip(kept.tracks, kept.tracks[1:], strict=False)
         }
-        kept = kept.with_tracks(
-            lambda track: replace(track, end=ends.get(track.number, track.end))
-        )
+        kept = kept.with_tracks(lambda track: replace(track, end=ends.get(track.number, track.end)))
     return replace(
         kept,
         disc_type=layout.disc_type if Feature.DISC_TYPE in holds else DiscType.CDDA_OR_ROM,

@@ -17,6 +17,7 @@ from imagerd.disc.layout import Layout, SectorFormat, Track
 from imagerd.disc.source import Sectors, SectorSource
 from imagerd.formats.cue.keeping import Chosen, Written, choose
 from imagerd.formats.cue.render import SheetFile, as_written, render
+from imagerd.formats.cue.restorednames import named_files
 from imagerd.formats.cue.restoring import (
     Restoration,
     RestoredFile,
@@ -28,9 +29,9 @@ from imagerd.formats.cue.restoring import (
     stored_rows,
     swapped,
 )
-from imagerd.formats.cue.restorednames import holds_of, named_files
 from imagerd.formats.origin import Origin, origin_of
 from imagerd.formats.output import Output, Sink, data_name, hasher, publish, refuse_all
+from imagerd.formats.proof import Proof
 from imagerd.formats.rawform import Runs, filled, to_raw
 from imagerd.formats.written import TrackDigests, WriteOptions, WrittenFile, WrittenImage
 from imagerd.sectors.blocks import blocks_of
@@ -49,6 +50,7 @@ class _Job:
     bad: Runs = field(default_factory=Runs)
     sub_seen: bool = False
     tracks: list[TrackDigests] = field(default_factory=list)
+    proof: Proof | None = None
 
 
 Sinks = Callable[[Path, ExitStack, int], Sink]  # for a file of so many bytes
@@ -149,14 +151,15 @@ def _restore(
     check_gaps(source, wanted)
     runs = [run for file in wanted.files for run in file.runs]
     job = _Job(source, options, sum(run.count for run in runs))
+    job.proof = Proof(wanted.kept) if wanted.kept.sha256 else None
     with ExitStack() as stack:
         outputs: list[Sink] = []
         for name, file in zip(named.names, wanted.files, strict=True):
             outputs.append(sinks(target.with_name(name + suffix), stack, file.size))
             yield from _write_restored(job, file, outputs[-1], stack)
-        check_written(
-            wanted, [output.part for output in outputs], source.layout, holds_of(origin)
-        )
+        if job.proof is not None and not job.proof.holds():
+            raise UntrueError
+        check_written(wanted, [output.part for output in outputs], source.layout, origin.holds)
         if cdt is not None:
             outputs.append(_small(cdt, wanted.kept.cdt, options, stack))
         outputs.append(_small(target, named.sheet, options, stack))
@@ -170,7 +173,9 @@ def _write_restored(
     for track, area, stored in pieces(job.source.layout, file.runs):
         own = hasher(job.options, stack)
         for block in blocks_of(job.source, area, BATCH):
-            rows = stored_rows(block, stored, track.mode)
+            rows = stored_rows(block, stored, track.mode, proven=job.proof is not None)
+            if job.proof is not None:
+                job.proof.update(rows)
             rows = filled(rows, block, job.options.fill_of(track.mode), job.bad)
             rows = np.ascontiguousarray(swapped(rows) if file.swap else rows)
             output.write(rows)

@@ -81,7 +81,7 @@ class _Opening:
         self.allow_outside = allow_outside
         self.files: dict[str, DataFile] = {}
         self.used: dict[str, int] = {}  # byte of each file up to which tracks lie
-        self.notes: list[str] = []
+        self.notes: list[str] = list(table.notes)
 
     def tracks(self) -> tuple[Layout, list[Extent]]:
         """A CD."""

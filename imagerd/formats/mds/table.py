@@ -11,7 +11,7 @@ from imagerd.base.errors import BadInput
 from imagerd.disc.layout import DiscType, Layout, SectorFormat, Session, Track, TrackMode
 from imagerd.disc.msf import PREGAP, Msf
 from imagerd.formats.binary import Fields
-from imagerd.formats.density import Density, read_density, render_density
+from imagerd.formats.density import Density, bounded, read_density, render_density
 from imagerd.formats.keptsheet import KeptSheet, pack, unpack
 
 SIGN = b"MEDIA DESCRIPTOR"
@@ -20,7 +20,7 @@ _HEADER, _SESSION, _TRACK, _EXTRA, _FOOTER = 88, 24, 80, 8, 16
 _MOST_SESSIONS = 99
 _LONGEST_NAME = 1024
 _DPM = 0x54  # of the header: where the densities are
-_MOST_DENSITIES = 100
+_MOST_DENSITIES = 16
 _OURS = struct.Struct("<I4s")  # the length of the cue sheet before it, and a sign
 _SIGN_OURS = b"IMGD"
 _SUB = 8  # interleaved P–W behind each sector
@@ -64,13 +64,14 @@ class TrackBlock:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A whole .mds. `ends` are where the sessions end, `sheet` is ours."""
+    """A whole .mds. `ends` are where the sessions end, `sheet` is ours, `notes` are oddities."""
 
     medium: int
     ends: dict[int, int]
     blocks: tuple[TrackBlock, ...]
     densities: tuple[Density, ...]
     sheet: KeptSheet | None
+    notes: tuple[str, ...] = ()
 
     @property
     def is_dvd(self) -> bool:
@@ -99,8 +100,13 @@ def read_table(data: bytes) -> Table:
             _block(fields, tracks + row * _TRACK, number, dvd=medium >= 0x10)
             for row in range(count)
         ]
-    densities = _densities(fields, dpm) if dpm else ()
-    return Table(medium, ends, tuple(blocks), densities, _sheet(data))
+    sheet = _sheet(data)
+    try:
+        densities = _densities(fields, dpm) if dpm else ()
+    except BadInput as error:  # the disc is there all the same
+        note = f"its measurements of density are damaged, and were left aside: {error}"
+        return Table(medium, ends, tuple(blocks), (), sheet, (note,))
+    return Table(medium, ends, tuple(blocks), densities, sheet)
 
 
 def _densities(fields: Fields, at: int) -> tuple[Density, ...]:
@@ -108,9 +114,11 @@ def _densities(fields: Fields, at: int) -> tuple[Density, ...]:
     (count,) = fields.unpack("<I", at)
     if count > _MOST_DENSITIES:
         raise BadInput(f"it tells {count} measurements of density")
-    return tuple(
-        read_density(fields, place + 4, fields.unpack("<I", place)[0])
-        for place in fields.unpack(f"<{count}I", at + 4)
+    return bounded(
+        tuple(
+            read_density(fields, place + 4, fields.unpack("<I", place)[0])
+            for place in fields.unpack(f"<{count}I", at + 4)
+        )
     )
 
 
@@ -154,9 +162,7 @@ def _name(fields: Fields, footer: int) -> str:
 # -- writing --------------------------------------------------------------------------------------
 
 
-def with_more(
-    table: bytes, densities: Sequence[Density], sheet: KeptSheet | None = None
-) -> bytes:
+def with_more(table: bytes, densities: Sequence[Density], sheet: KeptSheet | None = None) -> bytes:
     """The .mds `table` with what its disc came with: densities, and a cue sheet at the end."""
     if densities:
         first = len(table) + 4 + 4 * len(densities)

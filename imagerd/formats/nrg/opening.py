@@ -70,9 +70,7 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
         raise with_path(path, error) from error
     warnings = tuple(Warning_(path, None, note) for note in notes)
     kept = next((unpack(chunk.body) for chunk in chunks.all(OURS)), None)
-    return ExtentImage(
-        path, "nrg", layout, extents, files=(path,), warnings=warnings, sheet=kept
-    )
+    return ExtentImage(path, "nrg", layout, extents, files=(path,), warnings=warnings, sheet=kept)
 
 
 def _open(file: DataFile, chunks: Chunks) -> tuple[Layout, list[Extent], list[str]]:
