@@ -20,13 +20,17 @@ from imagerd.base.errors import AlreadyThere, BadInput
 from imagerd.base.progress import run
 from imagerd.cli.main import cli
 from imagerd.disc.layout import SectorFormat, TrackMode
-from imagerd.disc.source import SectorSource
+from imagerd.disc.source import Sectors, SectorSource, SectorState
 from imagerd.formats import WriteOptions, WrittenImage, open_image, write_image
 from imagerd.formats.keptsheet import LARGEST, KeptSheet, Run, from_lines, pack, text_lines, unpack
 from imagerd.formats.origin import Origin, origin_of
+from imagerd.toolkit.convert import ConvertOptions, convert
+from imagerd.toolkit.maps import account_of_map
+from tests.discs_formats import volume_sectors
 from tests.judges import ask
 from tests.sources import TrackPlan, audio, data, memory_disc
 from tests.test_formats_judges import gd_rom
+from tests.test_formats_judges import mixed as with_texts
 
 CDS = ("chd", "toc", "ccd", "nrg", "mds", "bin.ecm")
 
@@ -73,6 +77,7 @@ def other_names(text: str) -> bytes:
 
 SHEETS = {
     "one file": Described(mixed),
+    "CD-Text in a file": Described(with_texts, several=True),
     "a file for each track": Described(mixed, several=True),
     "Track 01.bin": Described(mixed, other_names, several=True),
     "odd": Described(mixed, odd, several=True),
@@ -164,7 +169,7 @@ def test_a_gd_rom_comes_back_through_a_gdi(tmp_path: Path) -> None:
     through(source, tmp_path / "b" / "x.gdi")
     assert (tmp_path / "b" / "x.gdi.sheet").exists()
     through(tmp_path / "b" / "x.gdi", tmp_path / "c" / "disc.cue")
-    assert list(files(tmp_path / "c")) == list(files(tmp_path / "a"))
+    assert files(tmp_path / "c") == files(tmp_path / "a")
 
 
 def test_the_sheet_goes_through_several_containers(tmp_path: Path) -> None:
@@ -348,6 +353,36 @@ def test_a_sidecar_of_another_image_is_never_taken_over(tmp_path: Path) -> None:
     assert other.read_bytes() == b"{}"
 
 
+class Failing:
+    """An image one of whose sectors could not be read."""
+
+    def __init__(self, image: SectorSource, lba: int) -> None:
+        self.image, self.lba, self.layout = image, lba, image.layout
+
+    def read(self, lba: int, count: int) -> Sectors:
+        block = self.image.read(lba, count)
+        if lba <= self.lba < block.end:
+            block.states[self.lba - lba] = SectorState.FAILED
+        return block
+
+    def close(self) -> None:
+        self.image.close()
+
+
+def test_the_map_of_a_restored_image_is_of_its_own_files(tmp_path: Path) -> None:
+    """Behind a gap that is in the .nrg and in no file of the sheet, too."""
+    source = describe(tmp_path / "a", SHEETS["gaps, a file for each track"])
+    through(source, tmp_path / "b" / "x.nrg")
+    (tmp_path / "c").mkdir()
+    with closing(open_image(tmp_path / "b" / "x.nrg")) as image:
+        options = ConvertOptions(raw=False, origin=origin_of(image))
+        result = run(convert(Failing(image, 90), tmp_path / "c" / "disc.cue", options))
+    assert result.map is not None
+    with closing(open_image(tmp_path / "c" / "disc.cue")) as image:
+        assert account_of_map(image, result.map).unclear.ranges == (range(90, 91),)
+        assert image.layout.tracks[1].pregap_virtual == 10
+
+
 # -- the verb --------------------------------------------------------------------------------------
 
 
@@ -406,17 +441,18 @@ def test_two_containers_of_one_name_live_in_one_folder(
 
 
 def test_others_pass_over_what_is_kept(tmp_path: Path) -> None:
-    plain = Described(lambda: memory_disc([data(300), audio(40, pregap=10), audio(30)]), odd, True)
-    source = describe(tmp_path / "a", plain)
+    source = describe(tmp_path / "a", Described(with_texts, odd, several=True))
     folder = tmp_path / "b"
     for container in ("toc", "ccd", "nrg", "mds", "chd"):
         through(source, folder / f"x.{container}")
     assert "TRACK  3" in ask("cdrdao", "show-toc", folder / "x.toc", cwd=folder)
     ask("toc2cue", folder / "x.toc", folder / "toc.cue")
     told = ask("cd-info", "--no-device-info", "-N", "x.nrg", cwd=folder)
-    assert re.findall(r"^ +(\d+): \d\d:", told, re.MULTILINE) == ["1", "2", "3", "170"]
-    ask("ccd2iso", folder / "x.img", folder / "ccd.iso")
-    assert (folder / "ccd.iso").stat().st_size
+    assert re.findall(r"^ *(\d+): \d\d:", told, re.MULTILINE) == ["1", "2", "3", "170"]
+    ask("iat", "x.nrg", "iat.iso", cwd=folder)
+    assert (folder / "iat.iso").read_bytes().startswith(volume_sectors(500).tobytes())
+    ask("ccd2iso", folder / "x.img", folder / "ccd.iso", ok=range(256))  # stops at audio
+    assert (folder / "ccd.iso").read_bytes().startswith(volume_sectors(500).tobytes())
     ask("chdman", "verify", "-i", folder / "x.chd")
     ask("chdman", "copy", "-i", folder / "x.chd", "-o", folder / "copy.chd", "-c", "none")
     through(folder / "copy.chd", tmp_path / "c" / "disc.cue")

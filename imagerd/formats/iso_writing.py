@@ -15,7 +15,7 @@ from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import Layout, SectorFormat, Track
 from imagerd.disc.source import Bytes2D, Sectors, SectorSource
 from imagerd.formats.features import Feature
-from imagerd.formats.origin import origin_of
+from imagerd.formats.origin import Origin
 from imagerd.formats.output import Output, Sink, publish, refuse_all
 from imagerd.formats.proof import Proof
 from imagerd.formats.rawform import Runs, filler, to_raw, unread
@@ -60,7 +60,7 @@ def write_blocks(
     """As `write_image`, into the sink made for a number of bytes."""
     track = _choose(source.layout, options.track, target)
     refuse_all([target], options)
-    proof = Proof.of(source.layout, options.origin or origin_of(source))
+    proof = Proof.of(source.layout, options.origin or Origin())
     refuse_sidecar(target, proof.kept if proof is not None else None, options)
     job = _Job(
         source,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Container as Contains
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from imagerd.formats import (
     WrittenImage,
     container_of,
     losses,
+    open_image,
     write_image,
 )
 from imagerd.formats.origin import Origin, origin_of
@@ -256,16 +258,19 @@ def _write_map(layout: Layout, result: ConvertResult, wanted: ConvertOptions) ->
         return None
     from imagerd.toolkit.maps import write_map  # seldom needed
 
-    pieces = _pieces(layout, result.format, wanted)
+    pieces = _pieces(layout, result, wanted)
     return write_map(result.target, pieces, Extent.of(bad), overwrite=wanted.overwrite)
 
 
-def _pieces(layout: Layout, container: str, wanted: ConvertOptions) -> list[Piece]:
+def _pieces(layout: Layout, result: ConvertResult, wanted: ConvertOptions) -> list[Piece]:
     """The sectors of `layout` as the written files hold them."""
-    if container not in COOKED:
-        from imagerd.formats.cue.render import as_written
+    if result.format not in COOKED:
+        from imagerd.formats.cue.render import stored_raw
 
-        tracks = as_written(layout, raw=wanted.raw or container != Container.CUE).tracks
+        tracks = stored_raw(layout).tracks
+        if result.format == Container.CUE:  # it may be as the source's sheet had it
+            with closing(open_image(result.target)) as image:
+                tracks = image.layout.tracks
         return [Piece(track.stored_range, track.stored.size) for track in tracks]
     number = wanted.track
     track = next(t for t in layout.tracks if t.is_data and number in (None, t.number))

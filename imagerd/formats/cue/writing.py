@@ -29,7 +29,7 @@ from imagerd.formats.cue.restoring import (
     stored_rows,
     swapped,
 )
-from imagerd.formats.origin import Origin, origin_of
+from imagerd.formats.origin import Origin
 from imagerd.formats.output import Output, Sink, data_name, hasher, publish, refuse_all
 from imagerd.formats.proof import Proof
 from imagerd.formats.rawform import Runs, filled, to_raw
@@ -51,6 +51,17 @@ class _Job:
     sub_seen: bool = False
     tracks: list[TrackDigests] = field(default_factory=list)
     proof: Proof | None = None
+    track: int = 0  # that is being written, where a track may lie in several files
+    own: Hasher | None = None
+
+    def enter(self, track: int, stack: ExitStack) -> None:
+        """Go on to the track of that number, if it is another one."""
+        if track == self.track:
+            return
+        if self.own is not None:
+            self.tracks.append(TrackDigests(self.track, self.own.digests()))
+        self.track = track
+        self.own = hasher(self.options, stack) if track else None
 
 
 Sinks = Callable[[Path, ExitStack, int], Sink]  # for a file of so many bytes
@@ -70,7 +81,7 @@ def write_sheet(
 ) -> Task[WrittenImage]:
     """As `write_image`, the data into `sinks`; `suffix` comes behind the names in the sheet."""
     _check(source.layout, target)
-    origin = options.origin or origin_of(source)
+    origin = options.origin or Origin()
     wanted = None
     if origin.kept_sheet is not None and options.split_tracks is None:
         wanted = restoration(origin.kept_sheet, source.layout, raw=options.raw)
@@ -96,7 +107,10 @@ def write_sheet(
             outputs.append(_small(cdt, layout.cd_text.packs, options, stack))
         outputs.append(_small(target, chosen.sheet, options, stack))
         written = publish(outputs)
-    left_out = [*_left_out(layout, sub_seen=job.sub_seen), *_not_restored(origin, options)]
+    left_out = [*_left_out(layout, sub_seen=job.sub_seen), *origin.not_kept()]
+    kept = origin.kept_sheet if origin.stem is None and options.split_tracks is None else None
+    if kept is not None and chosen.sheet != kept.sheet:
+        left_out.append("the cue sheet of the disc as it was: it describes other files")
     return _written(job, target, written, left_out)
 
 
@@ -128,13 +142,6 @@ def _refuse(
     refuse_all([target, *packed, *([cdt] if cdt else [])], options)
 
 
-def _not_restored(origin: Origin, options: WriteOptions) -> Iterator[str]:
-    """What is said of a sheet that another container kept, and that is not written again."""
-    yield from origin.not_kept()
-    if origin.sheet is not None and origin.stem is None and options.split_tracks is None:
-        yield "the cue sheet that the disc came with once: these files are not those it describes"
-
-
 def _restore(
     source: SectorSource,
     target: Path,
@@ -157,6 +164,7 @@ def _restore(
         for name, file in zip(named.names, wanted.files, strict=True):
             outputs.append(sinks(target.with_name(name + suffix), stack, file.size))
             yield from _write_restored(job, file, outputs[-1], stack)
+        job.enter(0, stack)
         if job.proof is not None and not job.proof.holds():
             raise UntrueError
         check_written(wanted, [output.part for output in outputs], source.layout, origin.holds)
@@ -171,21 +179,20 @@ def _write_restored(
     job: _Job, file: RestoredFile, output: Sink, stack: ExitStack
 ) -> Iterator[Progress]:
     for track, area, stored in pieces(job.source.layout, file.runs):
-        own = hasher(job.options, stack)
+        job.enter(track.number, stack)
         for block in blocks_of(job.source, area, BATCH):
             rows = stored_rows(block, stored, track.mode, proven=job.proof is not None)
             if job.proof is not None:
                 job.proof.update(rows)
-            rows = filled(rows, block, job.options.fill_of(track.mode), job.bad)
-            rows = np.ascontiguousarray(swapped(rows) if file.swap else rows)
-            output.write(rows)
-            if own is not None:
-                own.update(rows.data.cast("B"))
+            rows = np.ascontiguousarray(
+                filled(rows, block, job.options.fill_of(track.mode), job.bad)
+            )
+            if job.own is not None:
+                job.own.update(rows.data.cast("B"))
+            output.write(swapped(rows) if file.swap else rows)
             job.sub_seen |= _has_sub(block) and stored is not SectorFormat.RAW_SUB
             job.done += len(block)
             yield Progress(job.done, job.total, what=f"track {track.number}")
-        if own is not None:
-            job.tracks.append(TrackDigests(track.number, own.digests()))
     output.finish()
 
 
