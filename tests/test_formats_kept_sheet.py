@@ -19,16 +19,18 @@ from hypothesis import strategies as st
 from imagerd.base.errors import AlreadyThere, BadInput
 from imagerd.base.progress import run
 from imagerd.cli.main import cli
-from imagerd.disc.layout import SectorFormat, TrackMode
+from imagerd.disc.layout import Layout, SectorFormat, TrackMode
 from imagerd.disc.source import Sectors, SectorSource, SectorState
 from imagerd.formats import WriteOptions, WrittenImage, open_image, write_image
 from imagerd.formats.keptsheet import LARGEST, KeptSheet, Run, from_lines, pack, text_lines, unpack
 from imagerd.formats.origin import Origin, origin_of
 from imagerd.toolkit.convert import ConvertOptions, convert
 from imagerd.toolkit.maps import account_of_map
+from tests.discs_formats import MemorySource as Pattern
 from tests.discs_formats import volume_sectors
 from tests.judges import ask
 from tests.sources import TrackPlan, audio, data, memory_disc
+from tests.strategies_formats import layouts
 from tests.test_formats_judges import gd_rom
 from tests.test_formats_judges import mixed as with_texts
 
@@ -137,6 +139,21 @@ def test_the_way_back_gives_the_very_sheet_and_files(
     result = through(opened, tmp_path / "c" / "disc.cue")
     assert files(tmp_path / "c") == files(tmp_path / "a"), result.left_out
     assert not [what for what in result.left_out if "subchannel" not in what]
+
+
+@pytest.mark.parametrize("container", ["chd", "nrg", "mds", "ccd"])
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(layout=layouts(most_sessions=2), split=st.booleans())
+def test_any_layout_comes_back(container: str, layout: Layout, split: bool) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write(Pattern(layout), folder / "a" / "disc.cue", split_tracks=split)
+        try:
+            through(folder / "a" / "disc.cue", folder / "b" / f"x.{container}")
+        except BadInput:
+            return  # refused in a sentence: it does not begin at LBA 0, sessions are too near
+        through(folder / "b" / f"x.{container}", folder / "c" / "disc.cue")
+        assert files(folder / "c") == files(folder / "a")
 
 
 @pytest.mark.parametrize("container", ["iso", "cso", "zso"])
@@ -435,6 +452,22 @@ def test_two_containers_of_one_name_live_in_one_folder(
         with closing(open_image(to_open(target))) as image:
             assert [t.index1 for t in image.layout.tracks] == [0, 70, 107]
             assert (image.read(80, 1).data[:, :2352] == disc.read(80, 1).data[:, :2352]).all()
+
+
+def test_a_file_that_is_read_is_never_the_target(tmp_path: Path) -> None:
+    disc = memory_disc([data(40)])
+    write(disc, tmp_path / "x.cue")
+    (tmp_path / "x.cue").unlink()
+    before = (tmp_path / "x.bin").read_bytes()
+    through(tmp_path / "x.bin", tmp_path / "x.cue")
+    assert 'FILE "x.cue.bin" BINARY' in (tmp_path / "x.cue").read_text()
+    (tmp_path / "x.bin").rename(tmp_path / "x.img")
+    for overwrite in (False, True):
+        with pytest.raises(BadInput, match=r"x\.img .* is itself what is read"):
+            through(tmp_path / "x.img", tmp_path / "x.ccd", overwrite=overwrite)
+        with pytest.raises(BadInput, match=r"x\.cue .* is itself what is read"):
+            through(tmp_path / "x.cue", tmp_path / "x.cue", overwrite=overwrite)
+    assert (tmp_path / "x.img").read_bytes() == (tmp_path / "x.cue.bin").read_bytes() == before
 
 
 # -- what others make of it ------------------------------------------------------------------------

@@ -20,14 +20,13 @@ class Origin:
     """Where a source comes from.
 
     `sheet`: the cue sheet that it is described by, or was once. `densities`: measurements of the
-    pressing. `files`: those that are read, which nothing may replace. `container`: what they are;
-    `stem`: what the sheet is called, where that is the container.
+    pressing. `files`: those that are read, which nothing may replace. `stem`: of the name of the
+    sheet, where it is opened by that.
     """
 
     sheet: KeptSheet | None = None
     densities: tuple[Density, ...] = ()
     files: tuple[Path, ...] = ()
-    container: str = ""
     stem: str | None = None
 
     @property
@@ -71,10 +70,10 @@ class _Described(Protocol):
 def origin_of(image: object) -> Origin:
     """What `image` came with: nothing, where it is no image in files."""
     files: tuple[Path, ...] = ()
-    container, stem = "", None
+    stem = None
     if isinstance(image, _InFiles):
-        files, container = image.files, image.format
-        stem = image.path.stem if container == "cue" else None
+        files = image.files
+        stem = image.path.stem if image.format == "cue" else None
     if isinstance(image, _Described):
-        return Origin(image.sheet, image.densities, files, container, stem)
-    return Origin(files=files, container=container, stem=stem)
+        return Origin(image.sheet, image.densities, files, stem)
+    return Origin(files=files, stem=stem)

@@ -2,8 +2,8 @@
 """What a CHD has no words for, kept beside its own metadata in a block "IMGD", as JSON.
 
 The block holds the whole layout (sessions, indexes, CONTROL, ISRC, MCN, CD-Text), the sectors that
-could not be read, and what the disc came with: its cue sheet, densities. It is not hashed, so that the SHA-1 of a disc is the same as MAME's, and
-MAME's tools pass it over and keep it in copies.
+could not be read, and what the disc came with: its cue sheet, densities. It is not hashed, so that
+the SHA-1 of a disc is the same as MAME's, and MAME's tools pass it over and keep it in copies.
 """
 
 from __future__ import annotations
