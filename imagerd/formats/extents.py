@@ -13,7 +13,10 @@ import numpy as np
 from imagerd.disc.layout import Layout, SectorFormat, TrackMode
 from imagerd.disc.source import Bytes2D, Fault, FaultKind, Sectors, SectorState
 from imagerd.formats.datafile import DataFile
+from imagerd.formats.density import Density
+from imagerd.formats.features import Feature
 from imagerd.formats.image import Place, Warning_
+from imagerd.formats.keptsheet import KeptSheet
 from imagerd.formats.rawform import to_raw
 
 MOST_ROWS = 2048  # of one read: bounds the memory that a caller can ask for
@@ -79,7 +82,8 @@ class ExtentImage:
         *,
         files: tuple[Path, ...],
         warnings: tuple[Warning_, ...] = (),
-        sheet: bytes | None = None,
+        sheet: KeptSheet | None = None,
+        densities: tuple[Density, ...] = (),
     ) -> None:
         self.path = path
         self.format = format
@@ -87,9 +91,15 @@ class ExtentImage:
         self.files = files
         self.warnings = warnings
         self.sheet = sheet
+        self.densities = densities
         self._extents = merged(extents)
         self._starts = [extent.lba for extent in self._extents]
         self._data = {id(e.file): e.file for e in extents if e.file is not None}
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """See `Featured`."""
+        return frozenset({Feature.DPM} if self.densities else ())
 
     def read(self, lba: int, count: int) -> Sectors:
         """Up to `count` sectors from `lba`, never across a change of file or stored format."""

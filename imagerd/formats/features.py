@@ -75,12 +75,17 @@ class Featured(Protocol):
 
 
 def lost(
-    source: SectorSource, holds: frozenset[Feature], *, track: int | None = None
+    source: SectorSource,
+    holds: frozenset[Feature],
+    *,
+    track: int | None = None,
+    more: frozenset[Feature] = frozenset(),
 ) -> tuple[Trait, ...]:
     """What `source` has and a container that `holds` these features does not keep.
 
     `track`: the data track that is kept where only one is; the first if None. Of tracks that are
-    lost as a whole nothing further is told. Reads one sector, to see whether subchannel comes.
+    lost as a whole nothing further is told. `more`: what the source has besides, as of `Featured`.
+    Reads one sector, to see whether subchannel comes.
     """
     layout = source.layout
     traits = [trait for trait in _of_disc(layout) if trait.feature not in holds]
@@ -88,8 +93,9 @@ def lost(
     if Feature.SUBCHANNEL not in holds and _has_subchannel(source):
         traits.append(Trait(Feature.SUBCHANNEL, "the subchannel"))
     if isinstance(source, Featured):
-        known = {trait.feature for trait in traits}
-        traits += [Trait(more, _name(more)) for more in sorted(source.features - holds - known)]
+        more |= source.features
+    known = {trait.feature for trait in traits}
+    traits += [Trait(feature, _name(feature)) for feature in sorted(more - holds - known)]
     return tuple(traits)
 
 

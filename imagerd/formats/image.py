@@ -65,24 +65,6 @@ class SelfDigested(Protocol):
         ...
 
 
-@runtime_checkable
-class Sheeted(Protocol):
-    """An image that knows the cue sheet that it was described by, once: a .cue its own.
-
-    Other containers may keep it, so that the way back gives the very sheet again.
-    """
-
-    @property
-    def sheet(self) -> bytes | None:
-        """The bytes of the sheet, as they were in its file."""
-        ...
-
-
-def sheet_of(image: object) -> bytes | None:
-    """The cue sheet that `image` came with, if it knows one."""
-    return image.sheet if isinstance(image, Sheeted) else None
-
-
 class Image(Protocol):
     """An image in files: a `SectorSource`, whatever the container."""
 

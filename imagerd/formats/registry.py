@@ -85,7 +85,7 @@ ROWS = {
         (".chd",),
         signs.is_chd,
         "imagerd.formats.chd.writing",
-        WHOLE_CD | {Feature.SUBCHANNEL, Feature.BLOCKS, Feature.LAYERS},
+        WHOLE_CD | {Feature.SUBCHANNEL, Feature.BLOCKS, Feature.LAYERS, Feature.DPM},
     ),
     Container.TOC: Row(
         "imagerd.formats.cdrdao.opening",
@@ -113,7 +113,7 @@ ROWS = {
         (".mds",),
         signs.is_mds,
         "imagerd.formats.mds.writing",
-        _CD_WITH_SUB - _IN_SUBCHANNEL - {Feature.CD_TEXT} | {Feature.BLOCKS},
+        _CD_WITH_SUB - _IN_SUBCHANNEL - {Feature.CD_TEXT} | {Feature.BLOCKS, Feature.DPM},
     ),
     Container.GDI: Row(
         "imagerd.formats.gdi.opening",

@@ -18,8 +18,11 @@ from imagerd.formats.chd.ahead import Frames
 from imagerd.formats.chd.checking import Checking
 from imagerd.formats.chd.hunks import Hunks
 from imagerd.formats.chd.place import Piece
+from imagerd.formats.density import Density
 from imagerd.formats.extents import Extent, empty_sectors
+from imagerd.formats.features import Feature
 from imagerd.formats.image import OwnDigest, Warning_
+from imagerd.formats.keptsheet import KeptSheet
 from imagerd.sectors.geometry import Flags
 from imagerd.sectors.subchannel import interleave
 
@@ -34,6 +37,8 @@ class Disc:
     pieces: tuple[Piece, ...]
     warnings: tuple[Warning_, ...] = ()
     unread: tuple[range, ...] = ()
+    densities: tuple[Density, ...] = ()
+    sheet: KeptSheet | None = None
 
 
 class ChdImage:
@@ -46,12 +51,19 @@ class ChdImage:
         self.layout = disc.layout
         self.warnings = disc.warnings
         self.files = _files(hunks)
+        self.sheet = disc.sheet
+        self.densities = disc.densities
         self._hunks = hunks
         self._pieces = disc.pieces
         self._starts = [piece.lba for piece in disc.pieces]
         self._unread = disc.unread
         self._frames = Frames(hunks)
         self._checking: Checking | None = None
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """See `Featured`."""
+        return frozenset({Feature.DPM} if self.densities else ())
 
     def read(self, lba: int, count: int) -> Sectors:
         """Up to `count` sectors from `lba`; see `SectorSource`. Damaged hunks come FAILED."""

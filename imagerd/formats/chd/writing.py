@@ -32,6 +32,7 @@ from imagerd.formats.chd.place import dvd_layout, layout_of
 from imagerd.formats.chd.plan import Plan, plan_cd
 from imagerd.formats.chd.seen import Seen, mark_of
 from imagerd.formats.chd.tracks import DVD, render
+from imagerd.formats.origin import Origin
 from imagerd.formats.output import refuse_all
 from imagerd.formats.written import WriteOptions, WrittenFile, WrittenImage
 
@@ -91,12 +92,13 @@ def _cd(reading: Reading, layout: Layout, options: WriteOptions) -> _Job:
         plan.frames,
         plan.sectors,
         reading.frames(plan),
-        lambda: _cd_blocks(plan, reading),
-        lambda: _left_out(plan, reading),
+        lambda: _cd_blocks(plan, reading, options.origin or Origin()),
+        lambda: _left_out(plan, reading, options.origin or Origin()),
     )
 
 
-def _left_out(plan: Plan, reading: Reading) -> Iterator[str]:
+def _left_out(plan: Plan, reading: Reading, origin: Origin) -> Iterator[str]:
+    yield from origin.not_kept()
     if plan.gd and reading.with_sub:
         yield "the subchannel of the source: imagerd writes none for a GD-ROM"
         return
@@ -105,7 +107,7 @@ def _left_out(plan: Plan, reading: Reading) -> Iterator[str]:
         yield f"that the subchannel of {unknown} sectors is unknown: it is zeros, as others may be"
 
 
-def _cd_blocks(plan: Plan, reading: Reading) -> list[Block]:
+def _cd_blocks(plan: Plan, reading: Reading, origin: Origin) -> list[Block]:
     """The metadata: a block for each track, and ours where they do not say all."""
     entries = [
         replace(planned.entry, sub="RW_RAW")
@@ -116,8 +118,9 @@ def _cd_blocks(plan: Plan, reading: Reading) -> list[Block]:
     blocks = [render(entry, gd=plan.gd) for entry in entries]
     unread = reading.bad.ranges()
     said = layout_of(entries, gd=plan.gd)
-    if unread or said != _with_formats(plan.layout, said):
-        blocks.append(ours.render(plan.layout, unread))
+    more = origin.densities or origin.kept_sheet is not None
+    if unread or more or said != _with_formats(plan.layout, said):
+        blocks.append(ours.render(plan.layout, unread, origin))
     return blocks
 
 
@@ -137,8 +140,10 @@ def _dvd(reading: Reading, layout: Layout, options: WriteOptions) -> _Job:
 
     def blocks() -> list[Block]:
         unread = reading.bad.ranges()
-        own = [ours.render(layout, unread)] if unread or layout != said else []
-        return [Block(DVD, b"\0"), *own]
+        more = Origin(densities=(options.origin or Origin()).densities)
+        if unread or more.densities or layout != said:
+            return [Block(DVD, b"\0"), ours.render(layout, unread, more)]
+        return [Block(DVD, b"\0")]
 
     packer = DvdPacker(quick=options.quick)
     return _Job(packer, sectors, sectors, reading.blocks(tracks[0]), blocks, lambda: iter(()))

@@ -16,8 +16,10 @@ from imagerd.disc.layout import Control, Layout, SectorFormat, Track, TrackMode
 from imagerd.disc.source import SectorSource
 from imagerd.formats.extents import Extent, empty_sectors
 from imagerd.formats.gdi import HIGH_DENSITY, LIMIT
+from imagerd.formats.origin import Origin
 from imagerd.formats.output import Output, publish, refuse_all
 from imagerd.formats.rawtracks import RawBlock, RawTracks, all_stored, has_sub, refuse_other_media
+from imagerd.formats.sidecar import refuse_sidecar, sidecar_output
 from imagerd.formats.written import WriteOptions, WrittenImage
 
 _RAW = SectorFormat.RAW
@@ -42,6 +44,8 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
     _check(source.layout, target)
     layout = all_stored(source.layout)
     refuse_all([target, *(_file(target, track) for track in layout.tracks)], options)
+    origin = options.origin or Origin()
+    refuse_sidecar(target, origin.kept_sheet, options)
     total = sum(track.end - track.start for track in layout.tracks)
     with ExitStack() as stack:
         job = _Job(RawTracks(source, options, total), stack, target, options)
@@ -50,14 +54,15 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
                 yield from _write_track(job, track, opening=track is session.tracks[0])
         gdi = Output(target, options, stack)
         gdi.write_bytes(render(layout, target).encode("utf-8", "surrogateescape"))
-        written = publish([*job.outputs, gdi])
+        kept = sidecar_output(target, origin.kept_sheet, options, stack)
+        written = publish([*job.outputs, *kept, gdi])
     sub = has_sub(source)
     return WrittenImage(
         target,
         "gdi",
         (written[-1], *written[:-1]),
         tuple(job.raw.digests),
-        (*job.lost, *_left_out(source.layout, sub=sub)),
+        (*job.lost, *_left_out(source.layout, sub=sub), *origin.not_kept()),
         job.raw.bad.ranges(),
     )
 
