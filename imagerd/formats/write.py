@@ -58,7 +58,8 @@ def losses(
     `track`: the data track that is written where it holds only one. None where the container's
     row does not say what it holds.
     """
-    holds = ROWS[container].holds
+    row = ROWS[container]
+    holds = row.holds_of(source.layout)
     if holds is None:
         return None
-    return lost(source, holds, track=track)
+    return lost(source, holds, track=track, empty_pregaps=row.empty_pregaps)

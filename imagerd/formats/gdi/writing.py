@@ -14,9 +14,9 @@ from imagerd.base.errors import BadInput
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import Control, Layout, SectorFormat, Track, TrackMode
 from imagerd.disc.source import SectorSource
-from imagerd.formats.extents import Extent, empty_sectors
 from imagerd.formats.gdi import HIGH_DENSITY, LIMIT
 from imagerd.formats.output import Output, publish, refuse_all
+from imagerd.formats.rawform import empty_sectors
 from imagerd.formats.rawtracks import RawBlock, RawTracks, all_stored, has_sub, refuse_other_media
 from imagerd.formats.written import WriteOptions, WrittenImage
 
@@ -121,8 +121,7 @@ def _begin(job: _Job, track: Track, pregap: list[RawBlock], *, opening: bool) ->
 
 
 def _is_empty(track: Track, block: RawBlock) -> bool:
-    extent = Extent(block.lba, len(block.raw), track.mode, _RAW)
-    return np.array_equal(block.raw, empty_sectors(extent, block.lba, len(block.raw)))
+    return np.array_equal(block.raw, empty_sectors(track.mode, _RAW, block.lba, len(block.raw)))
 
 
 def _left_out(layout: Layout, *, sub: bool) -> Iterator[str]:
