@@ -15,8 +15,8 @@ from imagerd.base.progress import run
 from imagerd.disc.layout import TrackMode
 from imagerd.disc.source import SectorSource
 from imagerd.formats import Container, Feature, losses
-from imagerd.formats.registry import COOKED
 from imagerd.formats.rawtracks import has_sub
+from imagerd.formats.registry import COOKED
 from imagerd.sectors.views import UserView
 from imagerd.toolkit.compare import Sameness, compare
 from tests.matrix_discs import (
@@ -115,10 +115,9 @@ def test_the_data_track_is_the_same_out_of_any_container(
 
 
 def holds_blocks(source: SectorSource) -> bool:
-    """Whether there is a data track all of whose sectors are 2048 bytes and what follows from them."""
-    return any(
-        track.is_data and track.mode is TrackMode.MODE1 for track in source.layout.tracks[:1]
-    )
+    """Whether its first data track is of 2048-byte sectors: no form 2 is among them."""
+    first = next((track for track in source.layout.tracks if track.is_data), None)
+    return first is not None and first.mode is TrackMode.MODE1
 
 
 @pytest.mark.parametrize("first", BLOCKS)
