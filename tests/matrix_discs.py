@@ -299,3 +299,16 @@ def wrong_q(source: SectorSource) -> tuple[int, ...]:
 def open_made(one: Made) -> closing[Image]:
     """The image, closed at the end of a with statement."""
     return closing(opened(one.path))
+
+
+def written(source: SectorSource, folder: Path, container: Container) -> Path:
+    """The image that `source` is converted to."""
+    one = made(source, folder, container)
+    assert one is not None
+    return one.path
+
+
+def raw_of(source: SectorSource, track: Track, first: int | None = None) -> bytes:
+    """The raw sectors of a track, from its start or from LBA `first` on."""
+    start = track.start if first is None else first
+    return read_all(RawView(source), start, track.end - start).data.tobytes()

@@ -15,6 +15,7 @@ from imagerd.base.progress import run
 from imagerd.disc.layout import TrackMode
 from imagerd.disc.source import SectorSource
 from imagerd.formats import Container, Feature, losses
+from imagerd.formats.features import lost
 from imagerd.formats.rawtracks import has_sub
 from imagerd.formats.registry import COOKED
 from imagerd.sectors.views import UserView
@@ -48,6 +49,7 @@ def assert_only_told_is_lost(one: Made, source: SectorSource, told: str) -> None
     assert one.result.lost == losses(source, Container(one.result.format)), told
     with open_made(one) as image:
         assert bare(image.layout) == left_of(source.layout, one.result.lost), told
+        assert not {*lost(image, frozenset())} & {*one.result.lost}, told  # it is really lost
         sub = has_sub(source) and not one.lacks(Feature.SUBCHANNEL)
         assert_sectors(image, source, sub=sub, told=told)
 

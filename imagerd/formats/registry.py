@@ -79,7 +79,7 @@ class Row:
         return self.holds - self.not_of_gd
 
 
-_CD_WITH_SUB = WHOLE_CD - {Feature.GD_AREAS} | {Feature.SUBCHANNEL}
+_CD_WITH_SUB = WHOLE_CD | {Feature.SUBCHANNEL}
 _IN_SUBCHANNEL = {Feature.INDEXES, Feature.ISRC, Feature.MCN}
 _PACKED = "imagerd.formats.packed.opening"
 
@@ -104,7 +104,7 @@ ROWS = {
         (".toc",),
         signs.is_cdrdao_toc,
         "imagerd.formats.cdrdao.writing",
-        _CD_WITH_SUB - {Feature.SESSIONS},
+        _CD_WITH_SUB - {Feature.SESSIONS, Feature.GD_AREAS},
     ),
     Container.CCD: Row(
         "imagerd.formats.ccd.opening",
