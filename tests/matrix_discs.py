@@ -259,7 +259,7 @@ def made(source: SectorSource, folder: Path, container: Container) -> Made | Non
     folder.mkdir(exist_ok=True)
     target = named(folder, container)
     try:
-        return Made(target, run(convert(source, target, ConvertOptions())))
+        return Made(target, run(convert(source, target, ConvertOptions(quick=True))))
     except BadInput:
         return None
 

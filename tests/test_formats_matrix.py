@@ -18,6 +18,7 @@ from imagerd.formats import Container, Feature, losses
 from imagerd.formats.features import lost
 from imagerd.formats.rawtracks import has_sub
 from imagerd.formats.registry import COOKED
+from imagerd.sectors.geometry import FORM2_BIT, SUBMODE
 from imagerd.sectors.views import UserView
 from imagerd.toolkit.compare import Sameness, compare
 from tests.matrix_discs import (
@@ -30,6 +31,7 @@ from tests.matrix_discs import (
     left_of,
     made,
     open_made,
+    raw_sectors,
     wrong_q,
 )
 from tests.sources import memory_blocks
@@ -56,7 +58,7 @@ def assert_only_told_is_lost(one: Made, source: SectorSource, told: str) -> None
 
 @pytest.mark.parametrize("disc", DISCS)
 @pytest.mark.parametrize("first", CDS)
-def test_a_cd_loses_what_is_told_and_nothing_else(
+def test_a_cd_loses_what_is_told_and_nothing_else_there_and_from_there(
     tmp_path: Path, first: Container, disc: str
 ) -> None:
     source = DISCS[disc]
@@ -72,6 +74,23 @@ def test_a_cd_loses_what_is_told_and_nothing_else(
                 assert may_refuse(second, image), (first, second)
                 continue
             assert_only_told_is_lost(other, image, f"{disc}, {first} to {second}")
+    for second in sorted(COOKED):
+        with open_made(one) as image:
+            other = made(image, tmp_path / second, second)
+            assert (other is not None) is holds_blocks(source), (first, second)
+            if other is not None:
+                assert_data_track(other, image, f"{disc}, {first} to {second}")
+
+
+def assert_data_track(one: Made, source: SectorSource, told: str) -> None:
+    """The blocks are those of the first data track of `source`, from its INDEX 01 on."""
+    assert one.result.lost == losses(source, Container(one.result.format)), told
+    data = UserView(source)
+    with open_made(one) as image:
+        result = run(compare(data, image, common=True, shift=-data.layout.start))
+    assert result.outcome is Sameness.EQUAL, told
+    assert result.sectors == data.layout.sectors, told
+    assert not result.only_a and not result.only_b, told
 
 
 @pytest.mark.parametrize("first", CDS)
@@ -91,35 +110,14 @@ def test_what_a_protection_wrote_into_q_comes_through(tmp_path: Path, first: Con
                 assert wrong_q(image) == LIBCRYPT, (first, second)
 
 
-@pytest.mark.parametrize("disc", DISCS)
-@pytest.mark.parametrize("first", CDS)
-def test_the_data_track_is_the_same_out_of_any_container(
-    tmp_path: Path, first: Container, disc: str
-) -> None:
-    source = DISCS[disc]
-    one = made(source, tmp_path / "first", first)
-    if one is None:
-        assert may_refuse(first, source)
-        return
-    for second in sorted(COOKED):
-        with open_made(one) as image:
-            other = made(image, tmp_path / second, second)
-            if other is None:
-                assert not holds_blocks(source), (first, second)
-                continue
-            assert other.result.lost == losses(image, second)
-            data = UserView(image)
-            with open_made(other) as cooked:
-                result = run(compare(data, cooked, common=True, shift=-data.layout.start))
-        assert result.outcome is Sameness.EQUAL
-        assert result.sectors == data.layout.sectors
-        assert not result.only_a and not result.only_b
-
-
 def holds_blocks(source: SectorSource) -> bool:
-    """Whether its first data track is of 2048-byte sectors: no form 2 is among them."""
-    first = next((track for track in source.layout.tracks if track.is_data), None)
-    return first is not None and first.mode is TrackMode.MODE1
+    """Whether it has a data track, in whose first one no sector is form 2."""
+    for area, block in raw_sectors(source):
+        track = source.layout.track_at(area.start)
+        if track is not None and track.is_data:
+            form2 = (block.data[:, SUBMODE] & FORM2_BIT).any()
+            return track.mode is not TrackMode.MODE2 or not form2
+    return False
 
 
 @pytest.mark.parametrize("first", BLOCKS)
