@@ -20,7 +20,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from imagerd.disc.layout import Control, DiscType, Layout, SectorFormat, Track, TrackMode
-from imagerd.disc.source import SectorSource
+from imagerd.disc.source import SectorSource, SectorState
 from imagerd.formats.cue.gaps import GD_HIGH_DENSITY
 from imagerd.formats.rawform import empty_sectors, to_raw
 from imagerd.sectors.blocks import blocks_of
@@ -174,7 +174,8 @@ def _empty_between(source: SectorSource, track: Track) -> bool:
         return False
     area = range(track.stored_range.start, track.index1)
     return all(
-        np.array_equal(
+        (block.states > SectorState.FAILED).all()
+        and np.array_equal(
             to_raw(block.data, block.format, track.mode, block.lba),
             empty_sectors(track.mode, SectorFormat.RAW, block.lba, len(block)),
         )

@@ -22,7 +22,9 @@ class Piece(NamedTuple):
 
 def opened_by(target: Path) -> Path:
     """The file by which all that was written as `target` opens: of X.bin.ecm its sheet, X.cue."""
-    return target.with_suffix("").with_suffix(".cue") if target.suffix == ".ecm" else target
+    if target.suffix.lower() != ".ecm":
+        return target
+    return target.with_suffix("").with_suffix(".cue")
 
 
 def map_name(path: Path) -> Path:

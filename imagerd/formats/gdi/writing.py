@@ -106,8 +106,14 @@ def _write_track(job: _Job, track: Track, *, opening: bool) -> Iterator[Progress
 
 
 def _begin(job: _Job, track: Track, pregap: list[RawBlock], *, opening: bool) -> Output:
-    """Begin the file of `track`; its pregap is kept in the one before where it is not empty."""
-    empty = all(_is_empty(track, block) for block in pregap)
+    """Begin the file of `track`; its pregap is kept in the one before where it is not empty.
+
+    What of it could not be read is no silence: left out, it would be read as good again.
+    """
+    unread = any(
+        bad.start < track.index1 and track.start < bad.stop for bad in job.raw.bad.ranges()
+    )
+    empty = not unread and all(_is_empty(track, block) for block in pregap)
     if opening and pregap:
         what = "empty " if empty else ""
         job.lost.append(f"the {what}pregap of track {track.number}, {track.pregap} sectors")
