@@ -61,12 +61,6 @@ def container_of(target: Path) -> Container:
     )
 
 
-def described(target: Path) -> Path:
-    """The file to open for what was written as `target`: that which tells the tracks."""
-    packed = container_of(target) is Container.ECM
-    return target.with_suffix("").with_suffix(".cue") if packed else target
-
-
 def losses(
     source: SectorSource,
     container: Container,
@@ -80,8 +74,15 @@ def losses(
     came with, where it does not say so itself. None where the container's row does not say what
     it holds.
     """
-    holds = ROWS[container].holds
+    row = ROWS[container]
+    holds = row.holds_of(source.layout)
     if holds is None:
         return None
     more = {Feature.DPM} if origin is not None and origin.densities else set[Feature]()
-    return lost(source, holds, track=track, more=frozenset(more))
+    return lost(
+        source,
+        holds,
+        track=track,
+        more=frozenset(more),
+        empty_pregaps=row.empty_pregaps,
+    )

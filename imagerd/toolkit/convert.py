@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Container as Contains
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,9 +27,8 @@ from imagerd.formats import (
     write_image,
 )
 from imagerd.formats.origin import Origin, origin_of
-from imagerd.formats.registry import COOKED, Container
-from imagerd.formats.write import described
-from imagerd.toolkit.beside import Piece, map_beside, map_name
+from imagerd.formats.registry import COOKED
+from imagerd.toolkit.beside import Piece, map_beside, map_name, opened_by
 from imagerd.toolkit.intended import Intended
 
 if TYPE_CHECKING:
@@ -109,11 +109,11 @@ def convert(
         from imagerd.toolkit.endianness import SwappedAudio
 
         source = SwappedAudio(source)
-    if wanted.keep and described(target).exists():
+    if wanted.keep and opened_by(target).exists():
         kept = yield from _kept(source, target, wanted)
         if kept is not None:
             return replace(kept, lost=lost, left_out=_names(lost))
-    refuse_existing(map_name(target), overwrite=wanted.overwrite)
+    refuse_existing(map_name(opened_by(target)), overwrite=wanted.overwrite)
     spared = Intended(source)
     result = yield from _converted(source, target, wanted, spared)
     result = replace(
@@ -200,7 +200,7 @@ def _kept(source: SectorSource, target: Path, wanted: ConvertOptions) -> Task[Co
         doubtful=doubts.found,
         wrong=checked.wrong,
         repaired=checked.repaired,
-        map=map_beside(target),
+        map=map_beside(opened_by(target)),
         intended=spared.of(checked.wrong) if wanted.repair else NOWHERE,
         reread=again,
         kept=True,
@@ -251,27 +251,25 @@ def _write_map(layout: Layout, result: ConvertResult, wanted: ConvertOptions) ->
     A sector whose EDC is wrong shows in raw form, and not in an .iso. Where a map was there for
     the file that was overwritten, there is one again.
     """
+    target = opened_by(result.target)
     bad = (*result.unreadable.ranges, *result.doubtful.ranges)
     if result.format in COOKED:
         bad += result.wrong.ranges
-    if not bad and not (wanted.overwrite and map_beside(result.target)):
+    if not bad and not (wanted.overwrite and map_beside(target)):
         return None
     from imagerd.toolkit.maps import write_map  # seldom needed
 
-    pieces = _pieces(layout, result, wanted)
-    return write_map(result.target, pieces, Extent.of(bad), overwrite=wanted.overwrite)
+    pieces = _pieces(layout, target, wanted)
+    return write_map(target, pieces, Extent.of(bad), overwrite=wanted.overwrite)
 
 
-def _pieces(layout: Layout, result: ConvertResult, wanted: ConvertOptions) -> list[Piece]:
-    """The sectors of `layout` as the written files hold them."""
-    if result.format not in COOKED:
-        from imagerd.formats.cue.render import stored_raw
+def _pieces(layout: Layout, target: Path, wanted: ConvertOptions) -> Sequence[Piece]:
+    """The sectors of `layout` as the files of `target` hold them: as who opens it will see them."""
+    if container_of(target) not in COOKED:
+        from imagerd.toolkit.maps import stored_pieces
 
-        tracks = stored_raw(layout).tracks
-        if result.format == Container.CUE:  # it may be as the source's sheet had it
-            with closing(open_image(result.target)) as image:
-                tracks = image.layout.tracks
-        return [Piece(track.stored_range, track.stored.size) for track in tracks]
+        with closing(open_image(target)) as image:
+            return stored_pieces(image.layout)
     number = wanted.track
     track = next(t for t in layout.tracks if t.is_data and number in (None, t.number))
     first = max(track.index1, track.stored_range.start)

@@ -12,8 +12,8 @@ from imagerd.disc.ranges import Extent, without
 from imagerd.disc.source import SectorSource
 from imagerd.formats import container_of, losses, open_image
 from imagerd.formats.registry import COOKED
-from imagerd.formats.write import described
 from imagerd.sectors.views import UserView
+from imagerd.toolkit.beside import opened_by
 from imagerd.toolkit.compare import CompareResult, Sameness, compare
 
 
@@ -39,7 +39,7 @@ def reread(source: SectorSource, target: Path, *, track: int | None = None) -> T
     """
     container = container_of(target)
     lossy = losses(source, container, track=track) != ()
-    with closing(open_image(described(target))) as image:
+    with closing(open_image(opened_by(target))) as image:
         if container in COOKED:
             view = UserView(source, track)
             shift = image.layout.start - view.layout.start

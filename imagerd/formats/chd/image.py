@@ -19,10 +19,10 @@ from imagerd.formats.chd.checking import Checking
 from imagerd.formats.chd.hunks import Hunks
 from imagerd.formats.chd.place import Piece
 from imagerd.formats.density import Density
-from imagerd.formats.extents import Extent, empty_sectors
 from imagerd.formats.features import Feature
 from imagerd.formats.image import OwnDigest, Warning_
 from imagerd.formats.keptsheet import KeptSheet
+from imagerd.formats.rawform import empty_sectors
 from imagerd.sectors.geometry import Flags
 from imagerd.sectors.subchannel import interleave
 
@@ -75,8 +75,8 @@ class ChdImage:
         piece = self._pieces[at]
         count = min(count, piece.end - lba, _MOST_ROWS)
         if piece.frame is None:
-            extent = Extent(piece.lba, piece.count, piece.mode, piece.stored)
-            return _with_sub(Sectors.good(lba, empty_sectors(extent, lba, count), piece.stored))
+            empty = empty_sectors(piece.mode, piece.stored, lba, count)
+            return _with_sub(Sectors.good(lba, empty, piece.stored))
         frames, good = self._read_frames(piece.frame + lba - piece.lba, count)
         count = len(frames)
         sectors = Sectors(lba, piece.stored, _sectors(piece, frames), _states(good))

@@ -27,11 +27,11 @@ from imagerd.formats.cue.program import Program
 from imagerd.formats.cue.reader import read_program
 from imagerd.formats.cue.sheet import Sheet
 from imagerd.formats.datafile import DataFile
-from imagerd.formats.extents import Extent, empty_sectors
+from imagerd.formats.extents import Extent
 from imagerd.formats.features import Feature
 from imagerd.formats.keptsheet import KeptSheet, Run, Runs
 from imagerd.formats.packed.opening import unpacked
-from imagerd.formats.rawform import to_raw, unread
+from imagerd.formats.rawform import empty_sectors, to_raw, unread
 from imagerd.sectors import convert
 from imagerd.sectors.blocks import blocks_of
 
@@ -131,7 +131,7 @@ def _is_empty(block: Sectors, mode: TrackMode) -> bool:
     """Whether it is what a gap that no file holds is read as, raw or made of user data."""
     raw = to_raw(block.data, block.format, mode, block.lba)
     count = len(block)
-    made = [empty_sectors(Extent(block.lba, count, mode, SectorFormat.RAW), block.lba, count)]
+    made = [empty_sectors(mode, SectorFormat.RAW, block.lba, count)]
     if mode is not TrackMode.AUDIO:
         zeros = np.zeros((count, SectorFormat.USER.size), np.uint8)
         made.append(to_raw(zeros, SectorFormat.USER, mode, block.lba))

@@ -14,7 +14,6 @@ from imagerd.disc.layout import Layout, SectorFormat, Session, Track, TrackMode
 from imagerd.disc.msf import PREGAP
 from imagerd.disc.source import SectorSource
 from imagerd.formats.codes import bad_codes, with_codes
-from imagerd.formats.extents import Extent, empty_sectors
 from imagerd.formats.keptsheet import pack
 from imagerd.formats.nrg.chunks import OURS, Chunk, render_chunks
 from imagerd.formats.nrg.tables import (
@@ -28,6 +27,7 @@ from imagerd.formats.nrg.tables import (
 )
 from imagerd.formats.origin import Origin
 from imagerd.formats.output import Output, publish, refuse_all
+from imagerd.formats.rawform import empty_sectors
 from imagerd.formats.rawtracks import (
     RawBlock,
     RawTracks,
@@ -87,8 +87,7 @@ def _check(layout: Layout, target: Path) -> None:
 def _write_pregap(layout: Layout, session: Session, output: Output) -> None:
     track = session.tracks[0]
     lba = session.start - PREGAP
-    extent = Extent(lba, PREGAP, track.mode, SectorFormat.RAW)
-    raw = empty_sectors(extent, lba, PREGAP)
+    raw = empty_sectors(track.mode, SectorFormat.RAW, lba, PREGAP)
     if track.stored is SectorFormat.RAW:
         output.write(raw)
         return
