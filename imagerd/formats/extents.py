@@ -90,6 +90,7 @@ class ExtentImage:
         self._extents = merged(extents)
         self._starts = [extent.lba for extent in self._extents]
         self._data = {id(e.file): e.file for e in extents if e.file is not None}
+        self._read: DataFile | None = None
 
     def read(self, lba: int, count: int) -> Sectors:
         """Up to `count` sectors from `lba`, never across a change of file or stored format."""
@@ -103,6 +104,10 @@ class ExtentImage:
             return _with_sub(
                 Sectors.good(lba, empty_sectors(extent, lba, count), extent.stored),
             )
+        if self._read is not extent.file:
+            if self._read is not None:
+                self._read.rest()
+            self._read = extent.file
         return _with_sub(_read_file(extent, extent.file, lba, count))
 
     def where(self, lba: int) -> Place | None:

@@ -128,7 +128,7 @@ def read_checksum_file(path: Path) -> ChecksumFile:
         _refuse_leaving(entry, path, number)
         entries.append(entry)
     if not entries:
-        raise BadInput(f"{path} holds no checksums: is it a coreutils, BSD or SFV file?")
+        raise BadInput(f"{path} holds no checksums; name a file of coreutils, BSD or SFV.")
     return ChecksumFile(path, tuple(entries), tuple(oddities))
 
 

@@ -108,7 +108,7 @@ def _check(source: SectorSource, block: Sectors, lba: int, count: int) -> None:
 def is_sentence(text: str) -> None:
     """Whether it is one line. Raises `AssertionError`."""
     assert "\n" not in text and "\r" not in text, f"more than a line: {text!r}"
-    assert len(text) < 2000, f"a sentence of {len(text)} characters"
+    assert len(text) < 6000, f"a sentence of {len(text)} characters"
 
 
 def refused(error: OperatorError) -> None:

@@ -126,6 +126,7 @@ def _open_file(program: Program, entry: FileEntry, path: Path) -> DataFile:
                 program.note(entry.line, note)
             return audio
         _prepare(program, entry, file, head)
+        file.rest()
     except BaseException:
         file.close()
         raise

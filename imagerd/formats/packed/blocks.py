@@ -101,6 +101,8 @@ class BlockStore:
             if (damage is not None and stop == span.start + damage.start) or part.nbytes == 0:
                 break
         self._next = at
+        if at == self.size:  # to the end: who reads several files goes on with the next
+            self._forget()
         self._shrink()
         return at - offset
 
@@ -117,29 +119,41 @@ class BlockStore:
                 return damage.stop - (offset - start)
         return 0
 
+    def rest(self) -> None:
+        """See `ByteStore`."""
+        with self._lock:
+            self._forget()
+
     def close(self) -> None:
         """See `ByteStore`."""
+        self._forget()
+        self._blocks.close()
+
+    def _forget(self) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
         self._cache.clear()
-        self._blocks.close()
+        self._kept = 0
 
     def _announce(self, offset: int, end: int) -> None:
         """Begin to unpack what is asked for, and more for one who reads on."""
         ahead = min(self.size, end + _AHEAD) if offset == self._next else end
+        missing: dict[int, range] = {}
         at = offset
         while at < ahead and at - offset < _CACHE // 2:
             number = self._blocks.number_at(at)
             span = self._blocks.span(number)
             if number not in self._cache:
-                if self._pool is None:
-                    self._pool = ThreadPoolExecutor(
-                        min(self._blocks.workers, _MOST_WORKERS), "unpack"
-                    )
-                self._cache[number] = self._pool.submit(self._blocks.unpack, number)
-                self._kept += len(span)
+                missing[number] = span
             at = span.stop
+        if self._pool is None:
+            if len(missing) < 2:  # no thread for who only looks: a disc may lie in a hundred files
+                return
+            self._pool = ThreadPoolExecutor(min(self._blocks.workers, _MOST_WORKERS), "unpack")
+        for number, span in missing.items():
+            self._cache[number] = self._pool.submit(self._blocks.unpack, number)
+            self._kept += len(span)
 
     def _unpacked(self, number: int) -> Unpacked:
         future = self._cache.get(number)

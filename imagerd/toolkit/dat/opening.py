@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -56,8 +58,12 @@ def _of_zip(path: Path, stream: BinaryIO) -> Iterator[Iterator[Header | Game]]:
         raise BadInput(f"{path} is not a zip archive that can be read: {error}.") from error
 
 
-# RuntimeError and NotImplementedError: zipfile's words for encryption and unknown methods.
-_BROKEN = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError)
+# RuntimeError and NotImplementedError: zipfile's words for encryption and unknown methods; the last
+# two: it does not look at what it unpacks its own structures from.
+_BROKEN = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, NotImplementedError, EOFError,
+    ValueError, struct.error,
+)  # fmt: skip
 
 
 def _in_zip(stream: BinaryIO, path: Path, name: str) -> Iterator[Header | Game]:
