@@ -21,10 +21,10 @@ from imagerd.base.errors import BadInput, NotAvailable
 from imagerd.base.progress import Progress, Task
 
 _BLOCK = 1 << 20
-_LARGEST = 64 << 20  # a checksum file above this is not one
+_LARGEST = 16 << 20  # a checksum file above this is not one
 _PLAIN = re.compile(r"^(\\?)([0-9a-fA-F]{8,64})(?: [ *]|\t+| )(.+)$")
 _TAGGED = re.compile(r"^(\\?)(CRC32|MD5|SHA1|SHA256) \((.+)\) = ([0-9a-fA-F]+)$", re.IGNORECASE)
-_SFV = re.compile(r"^(.+?)[ \t]+\*?([0-9a-fA-F]{8})$")
+_SFV = re.compile(r"^(.*\S)[ \t]+\*?([0-9a-fA-F]{8})$")
 _BARE = re.compile(r"^[0-9a-fA-F]+$")
 _ESCAPES = {"\\n": "\n", "\\r": "\r", "\\\\": "\\"}
 

@@ -231,7 +231,7 @@ def _checked(path: Path) -> tuple[Header, int]:
         seal = msgspec.json.decode(last, type=Seal)
     except OSError as error:
         raise BadInput(f"Cannot read {path}: {error.strerror}.") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise problem from error
     if header.format != _FORMAT or seal != Seal(lines, total.hexdigest()):
         raise problem

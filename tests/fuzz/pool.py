@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from tests.fuzz.corpora import scratch
 from tests.fuzz.worker import MEMORY, NUMBER, Found, Order, Report, laid_out
 
+SECONDS = 5.0  # that an input may take
 _ROOT = Path(__file__).parents[2]
 _FRAME = re.compile(r'File "[^"]*/(imagerd/[^"]+)", line (\d+) in (\w+)')
 
@@ -50,9 +51,10 @@ class Tally:
 
 
 class Worker:
-    """A child process. A context manager."""
+    """A child process that tries inputs. A context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, targets: str = "tests.fuzz.targets", seconds: float = SECONDS) -> None:
+        self._arguments = (targets, str(seconds))
         self._process: subprocess.Popen[str] | None = None
         self._folder = tempfile.TemporaryDirectory(dir=scratch(), prefix="fuzz")
         self._current = Path(self._folder.name) / "current"
@@ -117,7 +119,7 @@ class Worker:
             self._end()
             with self._errors.open("wb") as errors:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "tests.fuzz.worker", str(self._current)],
+                    [sys.executable, "-m", "tests.fuzz.worker", str(self._current), *self._arguments],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=errors,

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that tries inputs: ``python -m tests.fuzz.worker`` reads orders, a JSON object a line.
+"""A process that tries inputs; it reads orders, a JSON object a line, and answers each with a report.
+
+``python -m tests.fuzz.worker FILE TARGETS SECONDS``: the file that is shared with the pool, the
+module whose `target_of` is asked, and how long an input may take.
 
 Memory is bounded by the kernel, time by faulthandler's watchdog, which ends the process with its
 stacks printed. The number of the input at work is in a file that the pool maps too, so that a
@@ -19,18 +22,25 @@ import sys
 import tempfile
 import time
 import traceback
+from importlib import import_module
 from pathlib import Path
+from typing import Protocol, cast
 
 import msgspec
 
 from imagerd.base.errors import OperatorError
 from tests.fuzz.corpora import Content, scratch, specimen
 from tests.fuzz.inputs import made
-from tests.fuzz.targets import Target, refused, target_of
+from tests.fuzz.targets import Target, refused
 
 MEMORY = 512 << 20  # bytes of the whole process, Python and numpy with it
-SECONDS = 5.0
 NUMBER = struct.Struct("q")  # at the start of the file that is shared
+_NEVER = frozenset(
+    {
+        "os.chmod", "os.exec", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir",
+        "os.symlink", "os.system", "os.truncate", "socket.connect", "subprocess.Popen",
+    }
+)  # fmt: skip
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -105,12 +115,11 @@ class Watch:
         self._folder = "" if folder is None else os.path.realpath(folder) + "/"
 
     def _event(self, event: str, arguments: tuple[object, ...]) -> None:
-        if not self._folder or event not in ("open", "os.scandir", "os.listdir", "os.rename",
-                                             "os.remove", "os.mkdir", "subprocess.Popen",
-                                             "socket.connect", "os.exec", "os.system"):
-            return  # fmt: skip
-        if event not in ("open", "os.scandir", "os.listdir"):
+        if not self._folder or self.seen:
+            return
+        if event in _NEVER:
             self.seen = f"{event} {arguments!r}"
+        if event not in ("open", "os.scandir", "os.listdir"):
             return
         path = arguments[0]
         if not isinstance(path, str | bytes | os.PathLike):
@@ -124,16 +133,16 @@ class Watch:
             self.seen = f"opened outside: {real}"
 
 
-def tried(order: Order, current: mmap.mmap, watch: Watch) -> Report:
+def tried(order: Order, use: Target, current: mmap.mmap, watch: Watch, seconds: float) -> Report:
     """Try the inputs of an order."""
     report = Report()
     with tempfile.TemporaryDirectory(dir=scratch(), prefix="fuzz") as at:
-        folder, use = Folder(Path(at), order), target_of(order.group)
+        folder = Folder(Path(at), order)
         for number in range(order.first, order.first + order.count):
             NUMBER.pack_into(current, 0, number)
             changes = folder.change(number)
             watch.over(Path(at))
-            faulthandler.dump_traceback_later(SECONDS, exit=True)
+            faulthandler.dump_traceback_later(seconds, exit=True)
             began = time.monotonic()
             found = _once(use, folder.main, number, report, watch)
             took = time.monotonic() - began
@@ -168,6 +177,10 @@ def where(error: BaseException) -> str:
     return f"{Path(ours[-1].filename).name}:{ours[-1].lineno} {ours[-1].name}"
 
 
+class _Targets(Protocol):
+    def target_of(self, group: str) -> Target: ...
+
+
 def _bounded() -> None:
     """Memory for the whole process; no core files."""
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
@@ -175,13 +188,16 @@ def _bounded() -> None:
 
 
 def main() -> int:
-    """Work off orders until there are no more; the file that is shared is the only argument."""
+    """Work off orders until there are no more."""
+    shared, targets, seconds = sys.argv[1:]
     faulthandler.enable()
     _bounded()
     watch = Watch()
-    with open(sys.argv[1], "r+b") as file, mmap.mmap(file.fileno(), NUMBER.size) as current:
+    target_of = cast("_Targets", import_module(targets)).target_of
+    with open(shared, "r+b") as file, mmap.mmap(file.fileno(), NUMBER.size) as current:
         for line in sys.stdin:
-            report = tried(msgspec.json.decode(line, type=Order), current, watch)
+            order = msgspec.json.decode(line, type=Order)
+            report = tried(order, target_of(order.group), current, watch, float(seconds))
             print(msgspec.json.encode(report).decode(), flush=True)
     return 0
 

@@ -19,7 +19,7 @@ from imagerd.formats.placed import Placed, assemble, header_mode
 from imagerd.formats.sheettext import read_text, with_path
 
 _LINE = re.compile(
-    r'(\d{1,3})\s+(\d{1,9})\s+(\d{1,3})\s+(\d{1,5})\s+(?:"([^"]+)"|(\S.*?))\s+(-?\d{1,12})'
+    r'(\d{1,3})\s+(\d{1,9})\s+(\d{1,3})\s+(\d{1,5})\s+(?:"([^"]+)"|(\S|\S.*\S))\s+(-?\d{1,12})'
 )
 _STORED = {
     2352: SectorFormat.RAW,
