@@ -139,7 +139,10 @@ _KIND = {
 
 def test_findings_of_one_place_are_told_once(tmp_path: Path) -> None:
     tally, order = Tally(), Order("sbi", "sbi", 1, 0, 10)
-    twice = [Found(3, "ValueError", "sbi.py:1 parse", ""), Found(7, "ValueError", "sbi.py:1 parse", "")]
+    twice = [
+        Found(3, "ValueError", "sbi.py:1 parse", ""),
+        Found(7, "ValueError", "sbi.py:1 parse", ""),
+    ]
     assert [at.first for at, _ in tally.add(order, Report(tried=10, found=twice))] == [3]
     assert tally.times == {("ValueError", "sbi.py:1 parse"): 2}
     main = laid_out(Order("sbi", "sbi", 1, 3, 1), tmp_path / "kept")

@@ -181,7 +181,7 @@ def test_an_archive_of_dats_is_bounded_as_a_whole(
 
 
 def test_a_member_that_says_it_is_small_ends_there(tmp_path: Path) -> None:
-    """"Decompression bombs stop at the declared size"."""
+    """ "Decompression bombs stop at the declared size"."""
     path = zipped(tmp_path, a=datafile({"A": {"a.bin": b"x"}}).encode().ljust(1 << 20))
     body = bytearray(path.read_bytes())
     at = body.rindex(b"PK\1\2")
@@ -199,7 +199,7 @@ def test_names_in_an_archive_may_be_of_any_bytes(tmp_path: Path) -> None:
 def test_a_property_list_gives_bytes_or_nothing(tmp_path: Path) -> None:
     """`bytes` of a number is so many zeros."""
     plain = packed.dmg(tmp_path).read_bytes()
-    place, length = struct.unpack_from(">QQ", plain, len(plain) - 512 + 216)
+    place, _ = struct.unpack_from(">QQ", plain, len(plain) - 512 + 216)
     for rows in ([{"Data": 1 << 40}], [{"Data": "x"}], [{"Data": b"x"}] * 60_000):
         listed = plistlib.dumps({"resource-fork": {"blkx": rows}})
         trailer = bytearray(plain[-512:])
@@ -253,7 +253,8 @@ def with_name(folder: Path, suffix: str, name: str) -> Path:
 
 @pytest.mark.parametrize("suffix", [".cue", ".toc", ".gdi", ".mds"])
 @pytest.mark.parametrize(
-    "name", ["../out.bin", "{0}/out.bin", "..\\out.bin", "C:\\..\\out.bin", "link.bin", "a/../../out.bin"]
+    "name",
+    ["../out.bin", "{0}/out.bin", "..\\out.bin", "C:\\..\\out.bin", "link.bin", "a/../../out.bin"],
 )
 def test_no_table_leads_out_of_its_folder(tmp_path: Path, suffix: str, name: str) -> None:
     folder = tmp_path / "in"
@@ -266,7 +267,8 @@ def test_no_table_leads_out_of_its_folder(tmp_path: Path, suffix: str, name: str
 
 LINKED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "ccd": (sheets.ccd, "disc.img"), "ccd sub": (sheets.ccd, "disc.sub"),
-    "mds": (sheets.mds, "disc.mdf"), "cdt": (sheets.cue, "disc.cdt"), "b6t": (sheets.b6t, "disc.b6i"),
+    "mds": (sheets.mds, "disc.mdf"), "cdt": (sheets.cue, "disc.cdt"),
+    "b6t": (sheets.b6t, "disc.b6i"),
     "isz": (packed.isz_parts, "x.i01"), "daa": (packed.daa_parts, "x.d00"),
     "split": (packed.split, "x.iso.002"), "chd": (packed.chd_4, "parent.chd"),
 }  # fmt: skip

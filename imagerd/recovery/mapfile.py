@@ -20,7 +20,6 @@ from imagerd.disc.source import SectorState
 from imagerd.formats.binary import read_small
 from imagerd.recovery.sectormap import SectorMap
 
-
 _LARGEST = 16 << 20  # bytes of a map: some half a million blocks
 
 

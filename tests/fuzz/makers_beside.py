@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 from imagerd.base.progress import run
@@ -57,7 +58,7 @@ def dat_entities(folder: Path) -> Path:
     """A document type that would expand beyond all bounds."""
     names = [f"e{number}" for number in range(9)]
     declared = '<!ENTITY e0 "word">\n'
-    for before, name in zip(names, names[1:], strict=False):
+    for before, name in pairwise(names):
         declared += f'<!ENTITY {name} "{f"&{before};" * 10}">\n'
     declared += '<!ENTITY file SYSTEM "file:///etc/passwd">\n<!ENTITY % p SYSTEM "x.dtd">\n'
     text = datafile(_GAMES).replace("Game 1", "&e8;&file;", 1)
@@ -153,4 +154,3 @@ def files_raw(folder: Path) -> Path:
     """A volume on raw sectors."""
     (folder / "disc.bin").write_bytes(raw_volume(30).tobytes())
     return folder / "disc.bin"
-

@@ -119,7 +119,13 @@ class Worker:
             self._end()
             with self._errors.open("wb") as errors:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "tests.fuzz.worker", str(self._current), *self._arguments],
+                    [
+                        sys.executable,
+                        "-m",
+                        "tests.fuzz.worker",
+                        str(self._current),
+                        *self._arguments,
+                    ],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=errors,

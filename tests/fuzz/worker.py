@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that tries inputs; it reads orders, a JSON object a line, and answers each with a report.
+"""A process that tries inputs: it reads orders, a JSON object a line, and answers with reports.
 
 ``python -m tests.fuzz.worker FILE TARGETS SECONDS``: the file that is shared with the pool, the
 module whose `target_of` is asked, and how long an input may take.
@@ -96,7 +96,7 @@ class Folder:
         """The files as they were. Raises `AssertionError` if there are others now."""
         for name in changes:
             self.specimen.files[name].write(self._at / name)
-        there = sorted(os.listdir(self._at))
+        there = sorted(path.name for path in self._at.iterdir())
         assert there == self._names, f"files that were not there: {there}"
 
 
@@ -194,7 +194,7 @@ def main() -> int:
     _bounded()
     watch = Watch()
     target_of = cast("_Targets", import_module(targets)).target_of
-    with open(shared, "r+b") as file, mmap.mmap(file.fileno(), NUMBER.size) as current:
+    with Path(shared).open("r+b") as file, mmap.mmap(file.fileno(), NUMBER.size) as current:
         for line in sys.stdin:
             order = msgspec.json.decode(line, type=Order)
             report = tried(order, target_of(order.group), current, watch, float(seconds))

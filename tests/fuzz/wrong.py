@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.fuzz.targets import Target
 from tests.fuzz.worker import MEMORY, NUMBER
 
-with open(sys.argv[1], "rb") as _file:
+with Path(sys.argv[1]).open("rb") as _file:
     _CURRENT = mmap.mmap(_file.fileno(), NUMBER.size, access=mmap.ACCESS_READ)
 
 
