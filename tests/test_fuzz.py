@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -115,9 +116,7 @@ def test_text_is_known_by_its_letters() -> None:
 
 @given(data=st.binary(max_size=500), seed=st.integers(0, 1000))
 def test_any_file_can_be_changed(data: bytes, seed: int) -> None:
-    import random
-
-    assert isinstance(changed(data, random.Random(seed), [b"other", data]), bytes)
+    assert isinstance(changed(data, Random(seed), [b"other", data]), bytes)
 
 
 @pytest.mark.parametrize("what", ["crash", "hang", "memory", "outside", "written", "error"])

@@ -12,6 +12,7 @@ import plistlib
 import struct
 import zipfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,15 @@ import pytest
 from backports import zstd
 
 from imagerd.base.errors import BadInput, OperatorError
+from imagerd.base.progress import run
 from imagerd.formats import open_image
 from imagerd.formats.ccd.table import read_table
 from imagerd.formats.chd.metadata import Block
 from imagerd.formats.packed import blocks, streams
 from imagerd.recovery.mapfile import read_mapfile
 from imagerd.recovery.report import read_report
-from imagerd.toolkit.checksums import read_checksum_file
+from imagerd.toolkit import undo as journals
+from imagerd.toolkit.checksums import Outcome, check_files, read_checksum_file
 from imagerd.toolkit.dat import opening
 from imagerd.toolkit.dat.opening import read_dats
 from imagerd.toolkit.redumper.reading import ScramImage
@@ -102,6 +105,19 @@ def test_sentences_stay_sentences_whatever_is_in_a_name(tmp_path: Path) -> None:
     with open_image(path) as image:
         for warning in image.warnings:
             is_sentence(str(warning))
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000, "a\0b"])
+def test_names_that_no_file_can_have_are_of_no_file(tmp_path: Path, name: str) -> None:
+    header = journals.Header("imagerd undo journal 1", "x", "now", (journals.ChangedFile(name, 9),))
+    with ExitStack() as stack, pytest.raises(BadInput, match="no file beside it"):
+        journals.Draft(tmp_path / "x.undo", header, stack).commit()
+    path = put(tmp_path / "x.md5", f"{'0' * 32}  {name}\n")
+    if "\0" in name:
+        is_refused(read_checksum_file, path, "leads out")
+        return
+    (verdict,) = run(check_files(read_checksum_file(path)))
+    assert verdict.outcome is Outcome.MISSING
 
 
 # -- lines that took the square of their length ----------------------------------------------------

@@ -19,6 +19,7 @@ from fastcrc import crc32
 from imagerd.base.digests import Digests
 from imagerd.base.errors import BadInput, NotAvailable
 from imagerd.base.progress import Progress, Task
+from imagerd.formats.names import is_file
 
 _BLOCK = 1 << 20
 _LARGEST = 16 << 20  # a checksum file above this is not one
@@ -194,12 +195,12 @@ def check_entries(
 ) -> Task[tuple[HashVerdict, ...]]:
     """As `check_files`, of entries from anywhere; names are relative to `folder`."""
     paths = [folder / (entry.name or "") for entry in entries]
-    total = sum(path.stat().st_size for path in paths if path.is_file())
+    total = sum(path.stat().st_size for path in paths if is_file(path))
     done = 0
     verdicts: list[HashVerdict] = []
     for entry, path in zip(entries, paths, strict=True):
         name = entry.name or ""
-        if not path.is_file():
+        if not is_file(path):
             verdicts.append(_verdict(entry, name, None, origin))
             continue
         if not path.resolve().is_relative_to(folder.resolve()):

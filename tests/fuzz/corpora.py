@@ -14,6 +14,7 @@ from imagerd.formats import Container
 from tests.fuzz import makers_beside as beside
 from tests.fuzz import makers_packed as packed
 from tests.fuzz import makers_sheets as sheets
+from tests.fuzz.places import scratch
 
 Maker = Callable[[Path], Path]
 
@@ -108,12 +109,6 @@ def specimen(group: str, name: str) -> Specimen:
         main = maker(folder)
         files = {path.name: _content(path) for path in sorted(folder.iterdir())}
     return Specimen(group, name, main.name, files)
-
-
-def scratch() -> Path | None:
-    """Where files are made: in memory, if there is such a place."""
-    memory = Path("/dev/shm")
-    return memory if os.access(memory, os.W_OK) else None
 
 
 def _content(path: Path) -> Content:

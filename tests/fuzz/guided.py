@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same specimens and targets under atheris, which goes where new code is reached.
 
-``python -m tests.fuzz.guided READER CORPUS [libFuzzer's options]`` is the child for one reader. An
-input's first byte says which file of which specimen it is, and whether checksums are mended.
+``python -m tests.fuzz.guided READER FOLDER [libFuzzer's options]`` is the child for one reader,
+which works in FOLDER and does not clean up: libFuzzer ends it. An input's first byte says which
+file of which specimen it is, and whether checksums are mended.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
+
+from tests.fuzz.places import scratch
 
 _ROOMS = ["imagerd.formats", "imagerd.filesystems", "imagerd.toolkit", "imagerd.disc"]
 _AT_THE_END = {"nrg", "cdi", "dmg"}  # where these have their structures
@@ -29,57 +32,54 @@ def run_guided(groups: list[str], minutes: float, folder: Path) -> int:
     seconds = max(5, int(minutes * 60 / len(groups)))
     found = 0
     for group in groups:
-        with tempfile.TemporaryDirectory() as corpus:
+        with tempfile.TemporaryDirectory(dir=scratch()) as at:
             print(f"fuzz: {group}, guided, {seconds} s", flush=True)
-            command = [sys.executable, "-m", "tests.fuzz.guided", group, corpus]
+            command = [sys.executable, "-m", "tests.fuzz.guided", group, at]
             command += [f"-max_total_time={seconds}", "-timeout=5", "-rss_limit_mb=512"]
             command += [f"-max_len={_MOST + 1}", f"-artifact_prefix={folder}/{group}-"]
             found |= subprocess.run(command, check=False).returncode != 0
     return found
 
 
-def _child(group: str, corpus: Path, options: list[str]) -> None:
+def _child(group: str, folder: Path, options: list[str]) -> None:
     import atheris
 
     with atheris.instrument_imports(include=_ROOMS):
         from imagerd.base.errors import OperatorError
-        from tests.fuzz.corpora import names, scratch, specimen
+        from tests.fuzz.corpora import Content, names, specimen
         from tests.fuzz.mend import mended
         from tests.fuzz.targets import refused, target_of
 
     specimens = [specimen(group, name) for name in names(group)]
     files = [(of, name) for of in specimens for name in of.files][:128]
-    use = target_of(group)
+    use, corpus = target_of(group), folder / "corpus"
+    for of in specimens:
+        (folder / of.name).mkdir()
+        for name, content in of.files.items():
+            content.write(folder / of.name / name)
+    corpus.mkdir()
     for which, (of, name) in enumerate(files):
         data = of.files[name].data
         part = data[-_MOST:] if group in _AT_THE_END else data[:_MOST]
         (corpus / f"{of.name}-{name}").write_bytes(bytes((which,)) + part)
 
-    with tempfile.TemporaryDirectory(dir=scratch()) as at:
-        for of in specimens:
-            (Path(at) / of.name).mkdir()
-            for name, content in of.files.items():
-                content.write(Path(at) / of.name / name)
+    def once(data: bytes) -> None:
+        head = data[0] if data else 0
+        of, name = files[(head & 0x7F) % len(files)]
+        content = of.files[name]
+        kept, changed = content.data, data[1:]
+        changed = kept[:-_MOST] + changed if group in _AT_THE_END else changed + kept[_MOST:]
+        path = folder / of.name / name
+        Content(mended(changed) if head & 0x80 else changed, content.hole).write(path)
+        try:
+            use(path.with_name(of.main))
+        except OperatorError as error:
+            refused(error)
+        finally:
+            content.write(path)
 
-        def once(data: bytes) -> None:
-            which = data[0] & 0x7F if data else 0
-            of, name = files[which % len(files)]
-            content = of.files[name]
-            kept, changed = content.data, data[1:]
-            changed = kept[:-_MOST] + changed if group in _AT_THE_END else changed + kept[_MOST:]
-            if data[:1] >= b"\x80":
-                changed = mended(changed)
-            path = Path(at) / of.name / name
-            type(content)(changed, content.hole).write(path)
-            try:
-                use(path.with_name(of.main))
-            except OperatorError as error:
-                refused(error)
-            finally:
-                content.write(path)
-
-        atheris.Setup([sys.argv[0], str(corpus), *options], once)
-        atheris.Fuzz()
+    atheris.Setup([sys.argv[0], str(corpus), *options], once)
+    atheris.Fuzz()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from tests.fuzz.corpora import scratch
+from tests.fuzz.places import scratch
 from tests.fuzz.worker import MEMORY, NUMBER, Found, Order, Report, laid_out
 
 SECONDS = 5.0  # that an input may take

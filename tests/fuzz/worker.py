@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 import traceback
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
@@ -29,7 +30,7 @@ from typing import Protocol, cast
 import msgspec
 
 from imagerd.base.errors import OperatorError
-from tests.fuzz.corpora import Content, scratch, specimen
+from tests.fuzz.corpora import Content, specimen
 from tests.fuzz.inputs import made
 from tests.fuzz.targets import Target, refused
 
@@ -133,28 +134,42 @@ class Watch:
             self.seen = f"opened outside: {real}"
 
 
-def tried(order: Order, use: Target, current: mmap.mmap, watch: Watch, seconds: float) -> Report:
-    """Try the inputs of an order."""
-    report = Report()
-    with tempfile.TemporaryDirectory(dir=scratch(), prefix="fuzz") as at:
-        folder = Folder(Path(at), order)
-        for number in range(order.first, order.first + order.count):
-            NUMBER.pack_into(current, 0, number)
-            changes = folder.change(number)
-            watch.over(Path(at))
-            faulthandler.dump_traceback_later(seconds, exit=True)
-            began = time.monotonic()
-            found = _once(use, folder.main, number, report, watch)
-            took = time.monotonic() - began
-            faulthandler.cancel_dump_traceback_later()
-            watch.over(None)
-            folder.restore(changes)
-            report.tried += 1
-            report.slowest = max(report.slowest, took)
-            if found is not None:
-                report.found.append(found)
-    report.memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-    return report
+@dataclass(slots=True)
+class Bench:
+    """What inputs are tried with: `current` is shared with the pool, `at` is a folder of its own,
+    `seconds` is what an input may take.
+    """
+
+    at: Path
+    current: mmap.mmap
+    watch: Watch
+    seconds: float
+
+    def tried(self, order: Order, use: Target) -> Report:
+        """Try the inputs of an order."""
+        report = Report()
+        with tempfile.TemporaryDirectory(dir=self.at) as at:
+            folder = Folder(Path(at), order)
+            for number in range(order.first, order.first + order.count):
+                NUMBER.pack_into(self.current, 0, number)
+                changes = folder.change(number)
+                self._try(use, folder.main, number, report)
+                folder.restore(changes)
+        report.memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+        return report
+
+    def _try(self, use: Target, path: Path, number: int, report: Report) -> None:
+        self.watch.over(path.parent)
+        faulthandler.dump_traceback_later(self.seconds, exit=True)
+        began = time.monotonic()
+        found = _once(use, path, number, report, self.watch)
+        took = time.monotonic() - began
+        faulthandler.cancel_dump_traceback_later()
+        self.watch.over(None)
+        report.tried += 1
+        report.slowest = max(report.slowest, took)
+        if found is not None:
+            report.found.append(found)
 
 
 def _once(use: Target, path: Path, number: int, report: Report, watch: Watch) -> Found | None:
@@ -189,15 +204,15 @@ def _bounded() -> None:
 
 def main() -> int:
     """Work off orders until there are no more."""
-    shared, targets, seconds = sys.argv[1:]
+    shared, targets, seconds = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
     faulthandler.enable()
     _bounded()
-    watch = Watch()
     target_of = cast("_Targets", import_module(targets)).target_of
-    with Path(shared).open("r+b") as file, mmap.mmap(file.fileno(), NUMBER.size) as current:
+    with shared.open("r+b") as file, mmap.mmap(file.fileno(), NUMBER.size) as current:
+        bench = Bench(shared.parent, current, Watch(), seconds)
         for line in sys.stdin:
             order = msgspec.json.decode(line, type=Order)
-            report = tried(order, target_of(order.group), current, watch, float(seconds))
+            report = bench.tried(order, target_of(order.group))
             print(msgspec.json.encode(report).decode(), flush=True)
     return 0
 
