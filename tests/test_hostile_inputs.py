@@ -12,7 +12,7 @@ import plistlib
 import struct
 import zipfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +162,32 @@ def test_replies_that_are_none_are_refused(tmp_path: Path, suffix: str, data: by
     path = redumper(tmp_path)
     put(path.with_suffix(suffix), data)
     is_refused(ScramImage, path, rf"disc\{suffix}")
+
+
+def test_addresses_that_no_disc_has_are_not_believed(tmp_path: Path) -> None:
+    """A TOC may say any 32 bits: a drive's too, whose map of sectors would need as many bytes."""
+    path = redumper(tmp_path)
+    for name in (".fulltoc", ".cdtext"):
+        path.with_suffix(name).unlink()
+    lines = ((1, -600_000_000), (2, 0), (3, 1 << 30), (0xAA, (1 << 31) - 1))
+    body = b"".join(struct.pack(">BBBBi", 0, 0x10, number, 0, lba) for number, lba in lines)
+    put(path.with_suffix(".toc"), struct.pack(">HBB", len(body) + 2, 1, 3) + body)
+    with closing(ScramImage(path)) as image:
+        assert [(track.number, track.start, track.end) for track in image.layout.tracks] == [
+            (2, 0, 1)
+        ]
+        said = " ".join(map(str, image.warnings))
+        assert "track 1 at LBA -600000000" in said and "no usable lead-out" in said
+
+
+def test_a_track_before_its_file_is_refused(tmp_path: Path) -> None:
+    """There is nothing to read, and a repair would have written before the file."""
+    path = sheets.ccd_bare(tmp_path)
+    text = path.read_text()
+    at = text.index("Point=0x03")
+    line = text.index("PLBA=", at)
+    end = text.index("\n", line)
+    is_refused(open_image, put(path, text[:line] + "PLBA=11290" + text[end:]), "before its file")
 
 
 # -- bombs ---------------------------------------------------------------------------------------

@@ -116,7 +116,7 @@ class ExtentImage:
         if extent is None or extent.file is None or not extent.file.plain:
             return None
         offset = extent.offset + (lba - extent.lba) * extent.row_size
-        if offset + extent.stored.size > extent.file.end:
+        if not 0 <= offset <= extent.file.end - extent.stored.size:
             return None
         return Place(extent.file.path, offset, extent.stored)
 
