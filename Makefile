@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-kernel soak lint bench docs clean help
+.PHONY: demo test test-kernel soak fuzz lint bench docs clean help
 
 help:  ## the verbs of this file
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test-kernel: $(STAMP)  ## in a real kernel under QEMU: a real /dev/srN, udev, sy
 
 soak: $(STAMP)  ## thousands of discs in two drives, and nothing lost; CYCLES=4000 SEED=1
 	$(BIN)/python -m tests.soak --cycles $(or $(CYCLES),4000) $(if $(SEED),--seed $(SEED))
+
+fuzz: $(STAMP)  ## changed files for every reader, guided if atheris is installed; MINUTES=60 ONLY=chd
+	$(BIN)/python -m tests.fuzz --guided --minutes $(or $(MINUTES),60) $(if $(ONLY),--only $(ONLY))
 
 lint: $(STAMP)  ## ruff, mypy --strict, the contract of the rooms
 	$(BIN)/ruff check .

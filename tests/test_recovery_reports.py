@@ -202,5 +202,5 @@ def test_a_report_of_a_job_that_was_never_begun_says_so(tmp_path: Path) -> None:
         (620, 100, "unread"),
         (12120, 200, "unread"),
     ]
-    with pytest.raises(BadInput, match="Cannot read"):
+    with pytest.raises(BadInput, match="Cannot open"):
         read_report(tmp_path / "no.json")

@@ -24,6 +24,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import ClassVar
 
+from imagerd.base.harmless import shortened
+
 
 class ExitCode(IntEnum):
     """Stable exit codes of every command; documented in docs/exit-codes.md."""
@@ -40,6 +42,9 @@ class ImagerdError(Exception):
     """Base of all errors that we raise on purpose."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
+
+    def __str__(self) -> str:
+        return shortened(super().__str__())
 
 
 class OperatorError(ImagerdError):

@@ -6,6 +6,10 @@ shown.
 from __future__ import annotations
 
 import unicodedata
+from typing import Final
+
+_LONGEST: Final = 5000  # characters of a sentence: longer than any path
+_KEPT: Final = 500  # at each end of a longer one
 
 
 def clean(text: str) -> str:
@@ -18,3 +22,10 @@ def _harmless(sign: str) -> str:
     if category in ("Cc", "Cs", "Zl", "Zp") or (category == "Cf" and sign not in "\u200c\u200d"):
         return "\N{REPLACEMENT CHARACTER}"
     return sign
+
+
+def shortened(sentence: str) -> str:
+    """`sentence`, its middle left out if it is of a length that only a hostile name gives it."""
+    if len(sentence) <= _LONGEST:
+        return sentence
+    return f"{sentence[:_KEPT]} … {sentence[-_KEPT:]}"

@@ -20,7 +20,7 @@ def _read_toc(form: int, length: int, *, msf: bool = False, track: int = 0) -> C
 def _body(data: Data, what: str) -> bytes:
     """The reply up to the length that its header tells, or to what was transferred."""
     raw = need(data, 4, what)
-    return raw[: u16(raw, 0) + 2]
+    return need(raw[: u16(raw, 0) + 2], 4, what)
 
 
 def _signed(value: int) -> int:

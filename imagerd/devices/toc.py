@@ -30,7 +30,7 @@ from imagerd.disc.layout import (
     Track,
     TrackMode,
 )
-from imagerd.disc.msf import Msf, from_bcd
+from imagerd.disc.msf import LBA_MAX, PREGAP, Msf, from_bcd
 
 GAP_FIRST = 11400  # lead-out 6750, lead-in 4500, pregap 150
 GAP_LATER = 6900  # lead-out 2250 after any later session
@@ -216,7 +216,8 @@ def _settle(starts: list[Start], lead_outs: dict[int, int], disc_type: DiscType)
     notes: list[str] = []
     for start in sorted(starts, key=lambda s: (s.session, s.number)):
         bound = lead_outs.get(start.session)
-        fits = not kept or (start.lba > kept[-1].lba and start.number > kept[-1].number)
+        fits = -PREGAP <= start.lba <= LBA_MAX
+        fits &= not kept or (start.lba > kept[-1].lba and start.number > kept[-1].number)
         if fits and (bound is None or start.lba < bound):
             kept.append(start)
         else:
@@ -240,10 +241,12 @@ def _lead_out(
     session: int, told: int | None, last: int, following: int | None
 ) -> tuple[int, list[str]]:
     """A session's lead-out: as told, or as far before the next session as the standard has it."""
-    if told is not None and (following is None or told <= following):
+    if told is not None and told <= (LBA_MAX + 1 if following is None else following):
         return told, []
     if following is None:
-        return last + 1, [f"The TOC has no lead-out of session {session}: its end is unknown."]
+        return last + 1, [
+            f"The TOC has no usable lead-out of session {session}: its end is unknown."
+        ]
     gap = GAP_FIRST if session == 1 else GAP_LATER
     guess = max(following - gap, last + 1)
     return guess, [f"The TOC has no usable lead-out of session {session}; LBA {guess} is assumed."]

@@ -94,6 +94,9 @@ class AudioStore:
                 return rows * size
         return _TRIED * size
 
+    def rest(self) -> None:
+        """Nothing is kept."""
+
     def close(self) -> None:
         """Close the file; idempotent."""
         self._sound.close()

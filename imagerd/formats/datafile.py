@@ -42,6 +42,10 @@ class ByteStore(Protocol):
         """How many bytes from `offset` on cannot be had; asked where `read_into` gave none."""
         ...
 
+    def rest(self) -> None:
+        """Forget what is kept for further reading: others are read now."""
+        ...
+
     def close(self) -> None:
         """Release files and threads; idempotent."""
         ...
@@ -87,6 +91,9 @@ class PlainStore:
     def lost(self, offset: int) -> int:
         """All that follows: whether a disk gets over its error is not tried sector by sector."""
         return max(0, self.size - offset)
+
+    def rest(self) -> None:
+        """Nothing is kept."""
 
     def close(self) -> None:
         """Close the file."""
@@ -156,6 +163,10 @@ class DataFile:
     def sectors_from(self, offset: int, size: int) -> int:
         """Sectors of `size` bytes from `offset` to the end, a partial one counted."""
         return max(0, -(-(self.end - offset) // size))
+
+    def rest(self) -> None:
+        """See `ByteStore`."""
+        self.store.rest()
 
     def close(self) -> None:
         """Close the file; idempotent."""

@@ -95,6 +95,7 @@ class ExtentImage:
         self._extents = merged(extents)
         self._starts = [extent.lba for extent in self._extents]
         self._data = {id(e.file): e.file for e in extents if e.file is not None}
+        self._read: DataFile | None = None
 
     @property
     def features(self) -> frozenset[Feature]:
@@ -112,6 +113,10 @@ class ExtentImage:
         if extent.file is None:
             empty = empty_sectors(extent.mode, extent.stored, lba, count)
             return _with_sub(Sectors.good(lba, empty, extent.stored))
+        if self._read is not extent.file:
+            if self._read is not None:
+                self._read.rest()
+            self._read = extent.file
         return _with_sub(_read_file(extent, extent.file, lba, count))
 
     def where(self, lba: int) -> Place | None:
@@ -120,7 +125,7 @@ class ExtentImage:
         if extent is None or extent.file is None or not extent.file.plain:
             return None
         offset = extent.offset + (lba - extent.lba) * extent.row_size
-        if offset + extent.stored.size > extent.file.end:
+        if not 0 <= offset <= extent.file.end - extent.stored.size:
             return None
         return Place(extent.file.path, offset, extent.stored)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from imagerd.base.harmless import shortened
 from imagerd.base.progress import Task
 from imagerd.disc.layout import Layout, SectorFormat
 from imagerd.disc.source import Sectors
@@ -22,7 +23,7 @@ class Warning_:  # noqa: N801 - the plain name is Python's own
 
     def __str__(self) -> str:
         where = f"{self.file.name}:{self.line}" if self.line else self.file.name
-        return f"{where}: {self.sentence}"
+        return shortened(f"{where}: {self.sentence}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,8 @@ def _within(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder.resolve())
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file; False, too, for a name that no file can have."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except (OSError, ValueError):  # not there, a name too long, a NUL in it
@@ -94,7 +95,7 @@ def _is_file(path: Path) -> bool:
 def _look_up(folder: Path, name: PurePosixPath) -> Path | None:
     """`name` under `folder`: as it is, or else each part without regard to case."""
     exact = folder / name
-    if _is_file(exact):
+    if is_file(exact):
         return exact
     here = Path("/") if name.is_absolute() else folder
     for part in name.parts:
@@ -105,7 +106,7 @@ def _look_up(folder: Path, name: PurePosixPath) -> Path | None:
         if entry is None:
             return None
         here = here / entry
-    return here if _is_file(here) else None
+    return here if is_file(here) else None
 
 
 def _entry(folder: Path, name: str) -> str | None:

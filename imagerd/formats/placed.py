@@ -207,6 +207,8 @@ class _Assembler:
             return
         extent = Extent(lba, count, placed.mode, placed.stored, file, offset, placed.skip)
         if file is not None:
+            if offset < 0:
+                raise BadInput(f"track {placed.number} begins before its file")
             self.missing += max(0, count - file.sectors_from(offset, extent.row_size))
         self.extents.append(extent)
 

@@ -9,7 +9,7 @@ from imagerd.base.errors import BadInput
 from imagerd.formats.cue.text import detect
 from imagerd.formats.datafile import DataFile
 
-LARGEST = 4 << 20
+LARGEST = 1 << 20
 
 
 def read_text(path: Path, what: str) -> str:

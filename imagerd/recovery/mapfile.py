@@ -17,7 +17,10 @@ from imagerd import __version__
 from imagerd.base.errors import BadInput
 from imagerd.base.files import write_text_atomically
 from imagerd.disc.source import SectorState
+from imagerd.formats.binary import read_small
 from imagerd.recovery.sectormap import SectorMap
+
+_LARGEST = 16 << 20  # bytes of a map: some half a million blocks
 
 
 class Status(StrEnum):
@@ -124,10 +127,7 @@ def write_mapfile(
 
 def read_mapfile(path: Path) -> MapFile:
     """Read one, ddrescue's or ours. Raises `BadInput` with the line that makes no sense."""
-    try:
-        lines = path.read_text("utf-8", "replace").splitlines()
-    except OSError as error:
-        raise BadInput(f"Cannot read {path}: {error.strerror}.") from error
+    lines = read_small(path, "map file", _LARGEST).decode("utf-8", "replace").splitlines()
     rows = [
         (number, fields)
         for number, line in enumerate(lines, 1)

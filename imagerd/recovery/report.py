@@ -17,6 +17,7 @@ from imagerd.base.files import write_text_atomically
 from imagerd.disc.ids import toc_text
 from imagerd.disc.layout import Layout
 from imagerd.disc.source import SectorState
+from imagerd.formats.binary import read_small
 from imagerd.formats.written import WrittenFile
 from imagerd.recovery.engine import PassNote, RunNote
 from imagerd.recovery.evidence import ErrorRange
@@ -28,6 +29,7 @@ from imagerd.recovery.sectormap import BAD, GOOD, RangeSet, SectorMap
 from imagerd.recovery.structure import StructureReport
 
 FORMAT = 1
+_LARGEST = 64 << 20  # bytes of a report that is read again
 _MOST_PROVEN = 4096  # ranges: a disc of interleaved forms may have a hundred times as many
 
 
@@ -266,10 +268,8 @@ def write_report(path: Path, report: Report, *, overwrite: bool = False) -> None
 def read_report(path: Path) -> Report:
     """Read a report again. Raises `BadInput`."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Report)
-    except OSError as error:
-        raise BadInput(f"Cannot read {path}: {error.strerror}.") from error
-    except msgspec.MsgspecError as error:
+        return msgspec.json.decode(read_small(path, "report", _LARGEST), type=Report)
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise BadInput(f"{path} is not a report of imagerd: {error}.") from error
 
 

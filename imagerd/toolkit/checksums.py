@@ -19,12 +19,13 @@ from fastcrc import crc32
 from imagerd.base.digests import Digests
 from imagerd.base.errors import BadInput, NotAvailable
 from imagerd.base.progress import Progress, Task
+from imagerd.formats.names import is_file
 
 _BLOCK = 1 << 20
-_LARGEST = 64 << 20  # a checksum file above this is not one
+_LARGEST = 16 << 20  # a checksum file above this is not one
 _PLAIN = re.compile(r"^(\\?)([0-9a-fA-F]{8,64})(?: [ *]|\t+| )(.+)$")
 _TAGGED = re.compile(r"^(\\?)(CRC32|MD5|SHA1|SHA256) \((.+)\) = ([0-9a-fA-F]+)$", re.IGNORECASE)
-_SFV = re.compile(r"^(.+?)[ \t]+\*?([0-9a-fA-F]{8})$")
+_SFV = re.compile(r"^(.*\S)[ \t]+\*?([0-9a-fA-F]{8})$")
 _BARE = re.compile(r"^[0-9a-fA-F]+$")
 _ESCAPES = {"\\n": "\n", "\\r": "\r", "\\\\": "\\"}
 
@@ -128,7 +129,7 @@ def read_checksum_file(path: Path) -> ChecksumFile:
         _refuse_leaving(entry, path, number)
         entries.append(entry)
     if not entries:
-        raise BadInput(f"{path} holds no checksums: is it a coreutils, BSD or SFV file?")
+        raise BadInput(f"{path} holds no checksums; name a file of coreutils, BSD or SFV.")
     return ChecksumFile(path, tuple(entries), tuple(oddities))
 
 
@@ -194,12 +195,12 @@ def check_entries(
 ) -> Task[tuple[HashVerdict, ...]]:
     """As `check_files`, of entries from anywhere; names are relative to `folder`."""
     paths = [folder / (entry.name or "") for entry in entries]
-    total = sum(path.stat().st_size for path in paths if path.is_file())
+    total = sum(path.stat().st_size for path in paths if is_file(path))
     done = 0
     verdicts: list[HashVerdict] = []
     for entry, path in zip(entries, paths, strict=True):
         name = entry.name or ""
-        if not path.is_file():
+        if not is_file(path):
             verdicts.append(_verdict(entry, name, None, origin))
             continue
         if not path.resolve().is_relative_to(folder.resolve()):

@@ -24,6 +24,7 @@ import msgspec
 
 from imagerd.base.errors import BadInput, NotAvailable
 from imagerd.base.files import AtomicFile, sync_folder
+from imagerd.formats.names import is_file
 
 _FORMAT = "imagerd undo journal 1"
 _SUFFIX = ".undo"
@@ -177,10 +178,10 @@ class Journal:
 
     def _inside(self, name: str) -> Path:
         """A journal may come from anywhere: it never leads out of its folder."""
-        path = (self._folder / name).resolve()
-        if not path.is_relative_to(self._folder) or not path.is_file():
-            raise BadInput(f"{self.path} names {name!r}, which is no file beside it.")
-        return path
+        path = self._folder / name
+        if is_file(path) and (found := path.resolve()).is_relative_to(self._folder):
+            return found
+        raise BadInput(f"{self.path} names {name!r}, which is no file beside it.")
 
 
 def open_locked(path: Path, flags: int, stack: ExitStack) -> int:
@@ -231,7 +232,7 @@ def _checked(path: Path) -> tuple[Header, int]:
         seal = msgspec.json.decode(last, type=Seal)
     except OSError as error:
         raise BadInput(f"Cannot read {path}: {error.strerror}.") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise problem from error
     if header.format != _FORMAT or seal != Seal(lines, total.hexdigest()):
         raise problem

@@ -15,7 +15,7 @@ from imagerd.formats.keptsheet import KeptSheet, from_lines
 
 _MOST_ENTRIES = 99 + 99 * 8  # tracks, and A0–A2, B0–B4 for each session
 _MOST_PACKS = 8 * 256
-_SECTION = re.compile(r"\[\s*([A-Za-z]+)\s*(\d{0,4})\s*\]")
+_SECTION = re.compile(r"\[\s*([A-Za-z]+)(?:\s*(\d{1,4}))?\s*\]")
 _NUMBER = re.compile(r"(-?)\s*(0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10})")
 FIRST, LAST, LEAD_OUT, NEXT = 0xA0, 0xA1, 0xA2, 0xB0
 OURS = "imagerd"  # a section of our own

@@ -97,7 +97,9 @@ def _beside(path: Path) -> list[Path]:
     with suppress(OSError), os.scandir(path.parent) as entries:
         names = [entry.name for entry in islice(entries, _MOST_BESIDE)]
         chds = [name for name in names if name.lower().endswith(".chd") and name != path.name]
-        return [path.parent / name for name in sorted(chds)]
+        beside = [path.parent / name for name in sorted(chds)]
+        folder = path.parent.resolve()
+        return [other for other in beside if other.resolve().is_relative_to(folder)]
     return []
 
 

@@ -24,7 +24,7 @@ DVD = b"DVD "
 SESSION = b"CHSE"
 _SESSION = re.compile(rb"SESSION:(\d{1,2})")
 _TAGS = (CD2, GD2, CD1, GD1)
-_FIELD = re.compile(r"([A-Z]+):(\S*)")
+_FIELD = re.compile(r"(?<![A-Z])([A-Z]+):(\S*)")
 _MOST_TRACKS = 99
 
 TYPES = {

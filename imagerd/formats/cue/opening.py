@@ -25,7 +25,7 @@ from imagerd.formats.image import Warning_
 from imagerd.formats.packed.opening import PACKED_SUFFIXES, is_packed, unpacked
 from imagerd.formats.wave import is_wave, use_as_wave
 
-LARGEST_SHEET = 4 << 20
+LARGEST_SHEET = 1 << 20  # twenty times the longest that is known; all of it is parsed
 _LARGEST_CDT = 1 << 20  # some ten times what eight full language blocks need
 _COMPRESSED = {b"MAC ": "Monkey's Audio", b"wvpk": "WavPack", b"TTA1": "True Audio"}
 _SAMPLES = ("BINARY", "MOTOROLA")  # the bytes of such files are sectors, whatever they look like
@@ -127,6 +127,7 @@ def _open_file(program: Program, entry: FileEntry, path: Path) -> DataFile:
                 program.note(entry.line, note)
             return audio
         _prepare(program, entry, file, head)
+        file.rest()
     except BaseException:
         file.close()
         raise

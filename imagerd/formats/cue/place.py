@@ -99,6 +99,7 @@ class _Placer:
         self._end_track()
         look = Look(self._start_offset(first), leading, _sectors_until(entry, after))
         stored, header = settle(self.program, self.files, entry, look)
+        self.files[entry.indexes[1].file].rest()  # the next track may lie in another
         opening = Opening(entry, leading, header, self._is_new_file(first))
         if new_session:
             previous = self._session_number()

@@ -13,6 +13,7 @@ from imagerd.disc.cdtext import PackType
 from imagerd.disc.layout import Control, DiscType, SectorFormat, TrackMode
 
 Notes = list[tuple[int | None, str]]  # line number, sentence
+_MOST_NOTES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,11 @@ class Program:
     notes: Notes = field(default_factory=list)
 
     def note(self, line: int | None, sentence: str) -> None:
-        """Remember an oddity."""
-        self.notes.append((line, sentence))
+        """Remember an oddity; those of a sheet that is nothing else are not all told."""
+        if len(self.notes) < _MOST_NOTES:
+            self.notes.append((line, sentence))
+        elif len(self.notes) == _MOST_NOTES:
+            self.notes.append((line, "from here on there is more that is odd"))
 
 
 _TYPES: dict[str, tuple[TrackMode, SectorFormat | None]] = {

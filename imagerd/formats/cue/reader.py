@@ -39,6 +39,7 @@ _FLAGS = {
 DISC_TYPES = {"CD-I": DiscType.CDI, "XA": DiscType.XA, "CD-ROM": DiscType.CDDA_OR_ROM}
 LONGEST_GAP = 450_000  # sectors; a whole disc. Bounds what a hostile sheet can ask for.
 _MOST_TRACKS = 99
+_MOST_FILES = 200  # each is opened; more than tracks, as some hold none
 _MSF_NOTE = re.compile(r"MSF:?\s*\d+:\d+:\d+\s*=\s*LBA:?\s*(-?\d{1,9})", re.IGNORECASE)
 _TIME = re.compile(r"(\d{1,4}):(\d{1,2}):(\d{1,2})")
 
@@ -120,6 +121,8 @@ class _Reader:
         self.program.cdtextfile = (line.string(), line.number)
 
     def _file(self, line: Line) -> None:
+        if len(self.program.files) == _MOST_FILES:
+            raise BadInput(f"line {line.number}: more than {_MOST_FILES} files")
         name, kind = line.file()
         names = [name]
         codec = self.sheet.encoding.codec

@@ -20,7 +20,7 @@ from imagerd.formats.sheettext import read_text, with_path
 from imagerd.formats.sidecar import read_sidecar
 
 _LINE = re.compile(
-    r'(\d{1,3})\s+(\d{1,9})\s+(\d{1,3})\s+(\d{1,5})\s+(?:"([^"]+)"|(\S.*?))\s+(-?\d{1,12})'
+    r'(\d{1,3})\s+(\d{1,9})\s+(\d{1,3})\s+(\d{1,5})\s+(?:"([^"]+)"|(\S|\S.*\S))\s+(-?\d{1,12})'
 )
 _STORED = {
     2352: SectorFormat.RAW,

@@ -134,6 +134,8 @@ class BlockStore:
             if (damage is not None and stop == span.start + damage.start) or part.nbytes == 0:
                 break
         self._next = at
+        if at == self.size:  # to the end: who reads several files goes on with the next
+            self._forget()
         self._shrink()
         return at - offset
 
@@ -150,8 +152,17 @@ class BlockStore:
                 return damage.stop - (offset - start)
         return 0
 
+    def rest(self) -> None:
+        """See `ByteStore`."""
+        with self._lock:
+            self._forget()
+
     def close(self) -> None:
         """See `ByteStore`."""
+        self._forget()
+        self._blocks.close()
+
+    def _forget(self) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
@@ -159,38 +170,50 @@ class BlockStore:
             self._crew.close()
             self._crew = None
         self._cache.clear()
-        self._blocks.close()
+        self._kept = 0
 
     def _announce(self, offset: int, end: int) -> None:
         """Begin to unpack what is asked for, and more for one who reads on."""
         in_order = offset == self._next
         self._in_order = self._in_order + 1 if in_order else 0
         ahead = min(self.size, end + self._ahead) if in_order else end
+        missing: dict[int, range] = {}
         at = offset
         while at < ahead and at - offset < _CACHE // 2:
             number = self._blocks.number_at(at)
             span = self._blocks.span(number)
             if number not in self._cache:
-                self._cache[number] = self._begin(number)
-                self._kept += len(span)
+                missing[number] = span
             at = span.stop
+        idle = self._pool is None and self._crew is None
+        if idle and len(missing) < 2 and self._in_order < _WORTH_HELPERS:
+            return  # no thread for who only looks: a disc may lie in a hundred files
+        for number, span in missing.items():
+            self._cache[number] = self._begin(number)
+            self._kept += len(span)
 
     def _begin(self, number: int) -> _Coming:
         """Have a block unpacked in the background."""
         if isinstance(self._blocks, Judging):
-            if self._crew is None and self._in_order > _WORTH_HELPERS:
+            if self._crew is None and self._in_order >= _WORTH_HELPERS:
                 self._crew = _Crew(self._blocks, self._blocks)
             if self._crew is not None:
                 return self._crew.begin(number, len(self._blocks.span(number)))
-            return _Here(self._blocks.judge(number, self._blocks.unpack(number)))
+            return self._here(number)
         if self._pool is None:
             self._pool = ThreadPoolExecutor(min(self._blocks.workers, _MOST_WORKERS), "unpack")
         return self._pool.submit(self._blocks.unpack, number)
 
+    def _here(self, number: int) -> _Here:
+        unpacked = self._blocks.unpack(number)
+        if isinstance(self._blocks, Judging):
+            unpacked = self._blocks.judge(number, unpacked)
+        return _Here(unpacked)
+
     def _unpacked(self, number: int) -> Unpacked:
         found = self._cache.get(number)
         if found is None:
-            found = self._cache[number] = self._begin(number)
+            found = self._cache[number] = self._here(number)
             self._kept += len(self._blocks.span(number))
         self._cache.move_to_end(number)
         return found.result()

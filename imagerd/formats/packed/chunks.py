@@ -22,7 +22,7 @@ from imagerd.formats.packed.blocks import LARGEST, Unpacked, all_lost
 LARGEST_CHUNK = 32 << 20  # that must be unpacked in one go
 _PIECE = 4 << 20  # of what need not be unpacked
 MOST_CHUNKS = 1 << 20
-_MEMORY = 256 << 20
+_MEMORY = 192 << 20  # as `xz.MEMORY`
 
 
 class How(IntEnum):

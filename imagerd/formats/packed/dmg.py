@@ -30,7 +30,8 @@ from imagerd.formats.packed.chunks import Chunk, ChunkTable, How
 
 _TRAILER = 512
 _SECTOR = 512
-_LARGEST_LIST = 64 << 20
+_LARGEST_LIST = 16 << 20
+_MOST_TAGS = 100_000  # of it: each is an object in memory
 _TABLE = struct.Struct(">4sIQQQII24x136xI")
 _ENTRY = struct.Struct(">IIQQQQ")
 _HOW = {
@@ -74,9 +75,11 @@ def _tables(file: DataFile, trailer: bytes) -> list[bytes]:
     if length == 0:
         raise BadInput(f"{file.path} has no property list; convert it with hdiutil or dmg2img.")
     data = file.peek(place, length) if length <= _LARGEST_LIST else b""
+    if data.count(b"<") > _MOST_TAGS:
+        data = b""
     try:
         tables = plistlib.loads(data)["resource-fork"]["blkx"]
-        return [bytes(table["Data"]) for table in tables]
+        return [b"".join((table["Data"],)) for table in tables]  # TypeError if it is anything else
     except (
         ValueError,
         ExpatError,

@@ -52,6 +52,9 @@ class JoinedStore:
         file, at, length = self._at(offset)
         return min(length, file.store.lost(at) or length)
 
+    def rest(self) -> None:
+        """Nothing is kept."""
+
     def close(self) -> None:
         """See `ByteStore`."""
         for file, _, _ in self._parts:

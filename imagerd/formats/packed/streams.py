@@ -31,7 +31,7 @@ _GAP = 4 << 20  # bytes of content from one state of zlib to the next
 _MOST_POINTS = 1024  # then every other one goes: a state takes about 50 KB
 _XZ = b"\xfd7zXZ\0"
 _LARGEST = 160 << 30  # a BD-XL of four layers, and some more
-_BOMB, _BOMB_RATIO = 4 << 30, 1000  # so much, out of so little, is no image
+_BOMB, _BOMB_RATIO = 1 << 30, 1000  # more than a CD, out of so little, is no image
 
 
 class Damaged(Exception):

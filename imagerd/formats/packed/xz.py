@@ -24,7 +24,7 @@ from imagerd.formats.datafile import DataFile
 from imagerd.formats.packed.blocks import BlockStore
 from imagerd.formats.packed.chunks import LARGEST_CHUNK, MOST_CHUNKS, Chunk, ChunkTable, How
 
-MEMORY = 512 << 20  # that xz may take
+MEMORY = 192 << 20  # that xz may take, for each of two threads: a window of 128 MiB fits
 _HEADER = _FOOTER = 12
 _LARGEST_INDEX = 16 << 20
 _Record = tuple[int, int]  # size of a block without its padding, size of its content

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from typing import BinaryIO, Final
 
 from imagerd.base.errors import BadInput, NotAvailable
 from imagerd.base.harmless import clean
-from imagerd.toolkit.dat.reading import read_dat
+from imagerd.toolkit.dat.reading import LARGEST, read_dat
 from imagerd.toolkit.dat.records import Game, Header
 
 _MOST_MEMBERS: Final = 20_000
@@ -46,6 +48,8 @@ def _of_zip(path: Path, stream: BinaryIO) -> Iterator[Iterator[Header | Game]]:
             if len(members) > _MOST_MEMBERS:
                 raise BadInput(f"{path} holds more than {_MOST_MEMBERS} files; unpack it.")
             dats = [m for m in members if PurePosixPath(m.filename).suffix.lower() in _SUFFIXES]
+            if sum(member.file_size for member in dats) > LARGEST:
+                raise BadInput(f"{path} unpacks to more than {LARGEST >> 20} MiB; unpack it.")
             if not dats:
                 raise BadInput(f"{path} holds no DAT (a file called .dat or .xml).")
             for member in dats:
@@ -56,8 +60,12 @@ def _of_zip(path: Path, stream: BinaryIO) -> Iterator[Iterator[Header | Game]]:
         raise BadInput(f"{path} is not a zip archive that can be read: {error}.") from error
 
 
-# RuntimeError and NotImplementedError: zipfile's words for encryption and unknown methods.
-_BROKEN = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError)
+# RuntimeError and NotImplementedError: zipfile's words for encryption and unknown methods; the last
+# two: it does not look at what it unpacks its own structures from.
+_BROKEN = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, NotImplementedError, EOFError,
+    ValueError, struct.error,
+)  # fmt: skip
 
 
 def _in_zip(stream: BinaryIO, path: Path, name: str) -> Iterator[Header | Game]:

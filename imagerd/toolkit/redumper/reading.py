@@ -23,6 +23,7 @@ from imagerd.disc.layout import Layout, SectorFormat, Track, TrackMode
 from imagerd.disc.msf import LBA_MAX, LBA_MIN, Msf
 from imagerd.disc.ranges import from_mask
 from imagerd.disc.source import Bytes2D, Fault, FaultKind, Sectors, SectorState, States
+from imagerd.formats.binary import read_small
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.image import Warning_
 from imagerd.recovery.subq import refine_layout
@@ -38,6 +39,7 @@ _LOOKED_AT: Final = 256  # sectors of a data track, for its mode and the write o
 _IN_A_ROW: Final = 4  # sectors that must tell the same offset
 _MODES: Final = {0: TrackMode.MODE0, 1: TrackMode.MODE1, 2: TrackMode.MODE2}
 _BATCH: Final = 512
+_LARGEST_REPLY: Final = 1 << 16  # bytes; its own length has two
 
 T = TypeVar("T")
 
@@ -114,9 +116,7 @@ class ScramImage:
         """A reply of READ TOC that a file holds."""
         path = self.path.with_suffix(suffix)
         try:
-            return parse(path.read_bytes())
-        except OSError as error:
-            raise BadInput(f"Cannot read {path}: {error.strerror}.") from error
+            return parse(read_small(path, "reply of READ TOC", _LARGEST_REPLY))
         except ImagerdError as error:
             raise BadInput(f"{path} is no reply of READ TOC: {error}") from error
 
