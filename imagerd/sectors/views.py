@@ -25,7 +25,6 @@ from imagerd.sectors.geometry import (
     USER,
     Flags,
 )
-from imagerd.sectors.offset import OffsetView
 
 _AHEAD = 512  # sectors to regenerate at once: parity is made in batches
 _RAW_FORMATS = (SectorFormat.RAW, SectorFormat.RAW_SUB)
@@ -191,4 +190,4 @@ def _only(layout: Layout, track: Track) -> Layout:
     return replace(layout, sessions=(Session(track.session, (shown,), end),), cd_text=None)
 
 
-__all__ = ["OffsetView", "RawView", "UserView", "rows_of", "with_stored"]
+__all__ = ["RawView", "UserView", "rows_of", "with_stored"]

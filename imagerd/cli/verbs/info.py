@@ -17,7 +17,7 @@ from imagerd.cli.sources import Opened, opened
 
 if TYPE_CHECKING:
     from imagerd.filesystems.volume import VolumeInfo
-    from imagerd.toolkit.account import AccountSummary
+    from imagerd.toolkit.account import Account, AccountSummary
     from imagerd.toolkit.info import DiscInfo, TrackInfo
 
 _FRAMES = 75  # sectors of a CD in a second
@@ -72,7 +72,6 @@ def command(
 
 
 def _describe(source: Opened) -> _Told:
-    from imagerd.toolkit.account import AccountSummary
     from imagerd.toolkit.info import info
 
     disc = info(source.source)
@@ -90,8 +89,16 @@ def _describe(source: Opened) -> _Told:
         files=tuple(str(path) for path in image.files),
         disc=disc,
         warnings=(*(str(warning) for warning in image.warnings), *source.remarks),
-        account=AccountSummary.of(source.account),
+        account=_summary(source.account),
     )
+
+
+def _summary(account: Account | None) -> AccountSummary | None:
+    if account is None:
+        return None
+    from imagerd.toolkit.account import AccountSummary
+
+    return AccountSummary.of(account)
 
 
 def _lines(told: _Told, width: int | None) -> Iterator[str]:
