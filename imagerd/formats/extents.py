@@ -12,7 +12,7 @@ import numpy as np
 
 from imagerd.disc.layout import Layout, SectorFormat, TrackMode
 from imagerd.disc.source import Bytes2D, Fault, FaultKind, Sectors, SectorState
-from imagerd.formats.datafile import DataFile
+from imagerd.formats.datafile import DataFile, Packing
 from imagerd.formats.image import Place, Warning_
 from imagerd.formats.rawform import to_raw
 
@@ -90,6 +90,11 @@ class ExtentImage:
         self._extents = merged(extents)
         self._starts = [extent.lba for extent in self._extents]
         self._data = {id(e.file): e.file for e in extents if e.file is not None}
+
+    @property
+    def packings(self) -> tuple[Packing, ...]:
+        """Of those data files that are packed."""
+        return tuple(file.packing for file in self._data.values() if file.packing)
 
     def read(self, lba: int, count: int) -> Sectors:
         """Up to `count` sectors from `lba`, never across a change of file or stored format."""
