@@ -11,7 +11,7 @@ import sys
 
 from benchmarks.table import Row, markdown
 
-MODULES = ("sectors", "virtual", "reading", "verbs", "hashing", "containers", "startup")
+MODULES = ("sectors", "virtual", "reading", "verbs", "hashing", "containers", "startup", "info")
 
 
 def main(names: list[str]) -> int:

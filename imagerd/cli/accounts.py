@@ -106,7 +106,7 @@ def _ask(catalog: Catalog, image: Image, paths: Iterable[Path]) -> Account | Non
     for path in paths:
         try:
             known = catalog.images.find(str(path))
-        except BadInput:
+        except (BadInput, UnicodeEncodeError):  # a name that is not UTF-8 is in no catalog
             continue
         return account_of(image, known, catalog.errors.of_image(known.id))
     return None

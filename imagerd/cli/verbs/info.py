@@ -148,7 +148,7 @@ def _try(name: str, accounts: Accounts) -> _Told | _Failed:
 
 def _failed(name: str, error: Exception) -> _Failed:
     failure = failures.failure_of(error)
-    return _Failed(name, failure.message, failure.exit_code)
+    return _Failed(name, failure.message, int(failure.exit_code))
 
 
 def _tell(name: str, accounts: Accounts) -> _Told:
@@ -223,6 +223,7 @@ def _facts(told: _Told) -> Iterator[tuple[str, str | None]]:
     disc = told.disc
     is_cd = disc.medium == "cd"
     length = f", {text.clock(disc.sectors / _FRAMES)} min" if is_cd else ""
+    medium = _MEDIA.get(disc.disc_type, disc.medium.upper())
     yield "container", told.container
     if len(told.files) > 1:
         yield "files", text.clean(_names(told.files))
@@ -233,8 +234,7 @@ def _facts(told: _Told) -> Iterator[tuple[str, str | None]]:
     yield "drive", _opt(told.drive)
     yield (
         "medium",
-        f"{_MEDIA.get(disc.disc_type, disc.medium.upper())}, {text.count(disc.sectors, 'sector')}{length}, "
-        f"{text.size(disc.bytes)}",
+        f"{medium}, {text.count(disc.sectors, 'sector')}{length}, {text.size(disc.bytes)}",
     )
     if len(disc.sessions) > 1:
         yield (
