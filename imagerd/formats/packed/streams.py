@@ -4,7 +4,8 @@
 Only xz with several blocks says reliably what is in it (see ``xz``). Opening the others unpacks all
 of it once, which also checks its checksums, and remembers points from which to go on: the beginning
 of each stream (gzip member, zstd frame, …), and for gzip (RFC 1952) the state of zlib every few
-megabytes.
+megabytes. At a glance the word of a stream is taken for its length (see ``lengths``), and every
+sector is SUSPECT.
 """
 
 from __future__ import annotations
