@@ -14,7 +14,7 @@ from pathlib import Path
 import imagerd
 from benchmarks.table import Row, markdown
 
-MODULES = ("sectors", "virtual", "reading", "verbs", "hashing", "containers", "startup")
+MODULES = ("sectors", "virtual", "reading", "verbs", "hashing", "containers", "startup", "info")
 
 
 def main(names: list[str]) -> int:

@@ -36,16 +36,50 @@ def raw_image(folder: Path) -> Path:
     return sheet
 
 
-def _descriptors() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+def _descriptors(
+    sectors: int = SECTORS,
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """A primary volume descriptor, as far as anyone here looks, and the end of the set."""
     primary, last = np.zeros(2048, np.uint8), np.zeros(2048, np.uint8)
     primary[:7] = np.frombuffer(b"\x01CD001\x01", np.uint8)
     primary[40:72] = np.frombuffer(b"NOISE".ljust(32), np.uint8)
-    size = SECTORS.to_bytes(4, "little") + SECTORS.to_bytes(4, "big")
+    size = sectors.to_bytes(4, "little") + sectors.to_bytes(4, "big")
     primary[80:88] = np.frombuffer(size, np.uint8)
     primary[128:132] = 0, 8, 8, 0  # 2048, in both orders
     last[:7] = np.frombuffer(b"\xffCD001\x01", np.uint8)
     return primary, last
+
+
+def iso_image(folder: Path) -> Path:
+    """A .iso of 600 MiB: half files of this Python, the rest noise and emptiness."""
+    path = folder / "disc.iso"
+    blocks = RAW_SIZE // 2048
+    with path.open("wb") as stream:
+        for at, user in enumerate(_mixed(blocks, np.random.default_rng(3))):
+            if at == 0:
+                user = user.copy()
+                user[16], user[17] = _descriptors(blocks)
+            stream.write(user.data[: blocks - at * _BATCH])
+    return path
+
+
+def xa_image(folder: Path) -> Path:
+    """A .cue/.bin of one mode 2 track such as a game's with film: every eighth sector is form 2."""
+    rng = np.random.default_rng(4)
+    size = SectorFormat.XA_USER.size
+    form2 = 0x20  # of the submode
+    with (folder / "film.bin").open("wb") as stream:
+        for at in range(0, SECTORS, _BATCH):
+            count = min(_BATCH, SECTORS - at)
+            user = rng.integers(0, 256, (count, size), np.uint8)
+            user[:, :8] = 0
+            user[7::8, (2, 6)] = form2
+            if at == 0:
+                user[16:18, 8:2056] = _descriptors()
+            stream.write(to_raw(user, SectorFormat.XA_USER, TrackMode.MODE2, at).data)
+    sheet = folder / "film.cue"
+    sheet.write_text('FILE "film.bin" BINARY\n  TRACK 01 MODE2/2352\n    INDEX 01 00:00:00\n')
+    return sheet
 
 
 def mixed_image(folder: Path) -> Path:

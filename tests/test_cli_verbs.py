@@ -229,7 +229,8 @@ def test_hash_tells_tracks_and_files(tmp_path: Path) -> None:
     ("arguments", "code", "sentence"),
     [
         (["info", "gone.cue"], 2, "There is no gone.cue"),
-        (["info", "."], 2, ". is a folder"),
+        (["info", "empty"], 2, "There is no image in empty"),
+        (["hash", "."], 2, ". is a folder"),
         (["verify", "/dev/sr99"], 2, "/dev/sr99"),
         (["verify", "text.txt"], 2, "text.txt"),
         (["verify", "empty.iso"], 2, "empty"),
@@ -252,6 +253,7 @@ def test_wrong_input_is_one_sentence_and_a_code(
     write_iso(tmp_path, volume(40), "a")
     (tmp_path / "text.txt").write_text("hello")
     (tmp_path / "empty.iso").touch()
+    (tmp_path / "empty").mkdir()
     result = imagerctl(*arguments)
     assert (result.exit_code, result.stdout) == (code, ""), result.output
     assert result.stderr.startswith("imagerctl: ")

@@ -20,7 +20,7 @@ import msgspec
 
 from imagerd.base.config_errors import explain, parse_size
 from imagerd.base.errors import BadInput, NotAvailable
-from imagerd.base.places import CATALOG, SOCKET, SYSTEM_FILE, Places, config_file, is_service
+from imagerd.base.places import CATALOG, SOCKET, SYSTEM_FILE, Places, config_file, places_of
 from imagerd.base.settings import (
     NAMING_FIELDS,
     ArchiveConfig,
@@ -97,7 +97,7 @@ def parse_config(
     """Check the TOML `text`. Relative paths in it are relative to the folder of `file`."""
     reader = _Reader(file)
     tables = reader.tables(text)
-    places = _places(file, environ, client=client)
+    places = places_of(file, environ, client=client)
     _fill(tables, places, environ)
     catalog = reader.convert(tables["catalog"], CatalogConfig, "catalog")
     return Config(
@@ -152,21 +152,6 @@ def _loose_value(text: str) -> object:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-
-
-def _places(file: Path | None, environ: Mapping[str, str], *, client: bool) -> Places:
-    system = Places.of_system(environ)
-    if file == SYSTEM_FILE or is_service(environ):
-        return system
-    user = Places.of_user(environ)
-    if client and file is None and _lives(system) and not _lives(user):
-        return system
-    return user
-
-
-def _lives(places: Places) -> bool:
-    """Whether a daemon has its socket there."""
-    return os.path.lexists(places.runtime / SOCKET)
 
 
 def _fill(tables: dict[str, object], places: Places, environ: Mapping[str, str]) -> None:

@@ -52,6 +52,36 @@ def is_service(environ: Mapping[str, str]) -> bool:
     return os.geteuid() == 0 or "STATE_DIRECTORY" in environ
 
 
+def places_of(file: Path | None, environ: Mapping[str, str], *, client: bool) -> Places:
+    """The default folders beside the configuration `file`, or without any.
+
+    A `client` without a configuration means the system's daemon if that runs and the user's own
+    does not.
+    """
+    system = Places.of_system(environ)
+    if file == SYSTEM_FILE or is_service(environ):
+        return system
+    user = Places.of_user(environ)
+    if client and file is None and _lives(system) and not _lives(user):
+        return system
+    return user
+
+
+def _lives(places: Places) -> bool:
+    """Whether a daemon has its socket there."""
+    return os.path.lexists(places.runtime / SOCKET)
+
+
+def plain_catalog(environ: Mapping[str, str]) -> Path | None:
+    """A client's catalog where nothing is configured; None where a file or a variable may say.
+
+    Known without reading a configuration, which takes a while to import.
+    """
+    if environ.get("IMAGERD_CATALOG") or environ.get("IMAGERD_CONFIG") or config_file(environ):
+        return None
+    return places_of(None, environ, client=True).state / CATALOG
+
+
 def may_have_catalog(environ: Mapping[str, str]) -> bool:
     """Whether anything says where a catalog is, or one lies at a default place."""
     if environ.get("IMAGERD_CATALOG") or environ.get("IMAGERD_CONFIG") or config_file(environ):

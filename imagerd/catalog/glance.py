@@ -39,6 +39,9 @@ def _knows(connection: sqlite3.Connection, path: Path) -> bool:
     """An image's files may lie in folders below its own."""
     for folder in path.parents:
         where = (str(folder), str(path.relative_to(folder)))
-        if connection.execute(_QUERY, where).fetchone() is not None:
-            return True
+        try:
+            if connection.execute(_QUERY, where).fetchone() is not None:
+                return True
+        except UnicodeEncodeError:  # no catalog can hold a name that is not UTF-8
+            return False
     return False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from imagerd.base.errors import BadInput, ImagerdError
-from imagerd.base.places import may_have_catalog
+from imagerd.base.places import may_have_catalog, plain_catalog
 from imagerd.cli.catalogs import catalog_options, opened_catalog
 
 if TYPE_CHECKING:
@@ -52,10 +52,14 @@ class Accounts:
         named = self.catalog is not None or self.config is not None
         if not named and not may_have_catalog(os.environ):
             return None
-        from imagerd.base.config import catalog_url, load_config
         from imagerd.catalog.glance import surely_unknown
 
         paths = tuple(dict.fromkeys((image.path.absolute(), image.path.resolve())))
+        plain = None if named else plain_catalog(os.environ)
+        if plain is not None and surely_unknown(f"sqlite:///{plain}", paths):
+            return None
+        from imagerd.base.config import catalog_url, load_config
+
         try:
             if self.catalog:
                 url = catalog_url(self.catalog)
@@ -102,7 +106,7 @@ def _ask(catalog: Catalog, image: Image, paths: Iterable[Path]) -> Account | Non
     for path in paths:
         try:
             known = catalog.images.find(str(path))
-        except BadInput:
+        except (BadInput, UnicodeEncodeError):  # a name that is not UTF-8 is in no catalog
             continue
         return account_of(image, known, catalog.errors.of_image(known.id))
     return None

@@ -71,14 +71,19 @@ def told() -> Iterator[None]:
         raise Failure("", BROKEN_PIPE) from None
     except KeyboardInterrupt:
         raise Failure("Interrupted.", INTERRUPT) from None
-    except InternalError as error:
-        raise _bug(error) from error
-    except ImagerdError as error:
-        raise Failure(str(error), error.exit_code) from error
-    except OSError as error:
-        raise Failure(_system_sentence(error), ExitCode.OPERATOR) from error
-    except Exception as error:  # the outermost door: only a bug gets here
-        raise _bug(error) from error
+    except Exception as error:  # the outermost door
+        raise failure_of(error) from error
+
+
+def failure_of(error: Exception) -> Failure:
+    """An error as a sentence and an exit code; what is neither ours nor the system's is a bug."""
+    if isinstance(error, InternalError):
+        return _bug(error)
+    if isinstance(error, ImagerdError):
+        return Failure(str(error), error.exit_code)
+    if isinstance(error, OSError):
+        return Failure(_system_sentence(error), ExitCode.OPERATOR)
+    return _bug(error)
 
 
 def _system_sentence(error: OSError) -> str:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 
 import click
@@ -99,6 +101,8 @@ def main() -> None:
     # numpy would start a pool of threads for linear algebra, which we do not do. Without threads
     # it loads faster, and `verify` may fork its workers.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # What was imported lives to the end, where the interpreter would search all of it for cycles.
+    atexit.register(gc.freeze)
     cli.main(prog_name="imagerctl")
 
 

@@ -55,11 +55,16 @@ def is_drive(text: str) -> bool:
 
 @contextmanager
 def opened(
-    text: str, accounts: Accounts | None = None, *, allow_outside: bool = False
+    text: str,
+    accounts: Accounts | None = None,
+    *,
+    allow_outside: bool = False,
+    glance: bool = False,
 ) -> Iterator[Opened]:
     """Open an argument for reading; closed at the end of the block.
 
     With `accounts`, sectors of an image that were not read when it was made come as FAILED.
+    `glance`: what an image is packed in is taken at its word, see `imagerd.formats.open_image`.
     Raises the operator's errors for what is not there or no image, the medium's for a drive
     without a readable disc.
     """
@@ -69,7 +74,7 @@ def opened(
 
             yield Opened(text, RefinedDrive(drive), drive=drive)
         return
-    with closing(_open_image(text, allow_outside)) as image:
+    with closing(_open_image(text, allow_outside, glance)) as image:
         if accounts is None:
             yield Opened(text, image, image)
             return
@@ -108,7 +113,7 @@ def drive_address(text: str) -> str:
     return drives[name]
 
 
-def _open_image(text: str, allow_outside: bool) -> Image:
+def _open_image(text: str, allow_outside: bool, glance: bool) -> Image:
     from imagerd.formats import open_image
 
     path = Path(text)
@@ -120,4 +125,4 @@ def _open_image(text: str, allow_outside: bool) -> Image:
         from imagerd.toolkit.redumper.reading import ScramImage
 
         return ScramImage(path)
-    return open_image(path, allow_outside=allow_outside)
+    return open_image(path, allow_outside=allow_outside, glance=glance)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 
 from imagerd.disc.layout import Layout, Track
 from imagerd.disc.msf import FRAMES_PER_SECOND, PREGAP
@@ -29,6 +28,8 @@ def musicbrainz_id(layout: Layout) -> str:
     for track in tracks:
         offsets[track.number] = track.index1 + PREGAP
     text = f"{tracks[0].number:02X}{tracks[-1].number:02X}" + "".join(f"{o:08X}" for o in offsets)
+    import hashlib  # with OpenSSL behind it, so only where it is needed
+
     digest = hashlib.sha1(text.encode("ascii"), usedforsecurity=False).digest()
     return base64.b64encode(digest, b"._").decode().replace("=", "-")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -49,6 +50,20 @@ class ByteStore(Protocol):
     def close(self) -> None:
         """Release files and threads; idempotent."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How `file` is packed: `formats` from the outermost in, `packed` bytes that unpack to `size`.
+
+    `claimed`: a stream says that it has this size, and was not unpacked to see.
+    """
+
+    file: Path
+    formats: tuple[str, ...]
+    packed: int
+    size: int
+    claimed: bool
 
 
 class PlainStore:
@@ -105,7 +120,8 @@ class DataFile:
 
     `swap` exchanges the bytes of each 16-bit sample (MOTOROLA). `pad` says that a last, partial
     sector is complete once filled with zeros (WAVE, whose length need not be whole sectors).
-    `store` gives the bytes, where they are not those of the file `path` itself.
+    `store` gives the bytes, where they are not those of the file `path` itself; `packing` says how
+    these are packed.
     """
 
     def __init__(self, path: Path, store: ByteStore | None = None) -> None:
@@ -116,6 +132,7 @@ class DataFile:
         self.end = self.size
         self.swap = False
         self.pad = False
+        self.packing: Packing | None = None
 
     @property
     def plain(self) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from imagerd.disc.layout import Layout, SectorFormat, TrackMode
 from imagerd.disc.source import Fault, FaultKind, Sectors, SectorState
-from imagerd.formats.datafile import DataFile
+from imagerd.formats.datafile import DataFile, Packing
 from imagerd.formats.density import Density
 from imagerd.formats.features import Feature
 from imagerd.formats.image import Place, Warning_
@@ -101,6 +101,11 @@ class ExtentImage:
     def features(self) -> frozenset[Feature]:
         """See `Featured`."""
         return frozenset({Feature.DPM} if self.densities else ())
+
+    @property
+    def packings(self) -> tuple[Packing, ...]:
+        """Of those data files that are packed."""
+        return tuple(file.packing for file in self._data.values() if file.packing)
 
     def read(self, lba: int, count: int) -> Sectors:
         """Up to `count` sectors from `lba`, never across a change of file or stored format."""

@@ -8,6 +8,7 @@ import stat
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from imagerd.base.errors import BadInput
@@ -111,20 +112,17 @@ def _look_up(folder: Path, name: PurePosixPath) -> Path | None:
 
 def _entry(folder: Path, name: str) -> str | None:
     """The entry of `folder` that equals `name` but for case and Unicode normal form."""
-    wanted = _folded(name)
-    matches: list[str] = []
     try:
         with os.scandir(folder) as entries:
-            for count, entry in enumerate(entries):
-                if entry.name == name:
-                    return name
-                if _folded(entry.name) == wanted:
-                    matches.append(entry.name)
-                if count > _MOST_ENTRIES:
-                    break
+            names = [entry.name for entry in islice(entries, _MOST_ENTRIES)]
     except (OSError, ValueError):
         return None
-    return min(matches, default=None)
+    if name in names:
+        return name
+    wanted = _folded(name)
+    # Most names of a large folder are ASCII, and folding these alike without a call is fast.
+    alike = (one for one in names if (one.lower() if one.isascii() else _folded(one)) == wanted)
+    return min(alike, default=None)
 
 
 def _folded(name: str) -> str:

@@ -183,6 +183,12 @@ class _Reader(Protocol):
     def open_image(self, path: Path, *, allow_outside: bool = False) -> Image: ...
 
 
+class _Glancing(Protocol):
+    """A reader of what may be packed in streams."""
+
+    def glance_image(self, path: Path, *, allow_outside: bool = False) -> Image: ...
+
+
 def identify(path: Path) -> Container:
     """The container of the file `path`. Raises `BadInput` if it is none that we know."""
     file = DataFile(path)
@@ -201,11 +207,15 @@ def identify(path: Path) -> Container:
     raise BadInput(f"{path} is no image that imagerd knows (by content, or by suffix: {known}).")
 
 
-def open_image(path: Path, *, allow_outside: bool = False) -> Image:
+def open_image(path: Path, *, allow_outside: bool = False, glance: bool = False) -> Image:
     """Open the image `path`, whatever its container; content decides before the suffix.
 
-    `allow_outside` lets a sheet name files outside its own folder. Raises `BadInput` with one
+    `allow_outside` lets a sheet name files outside its own folder. `glance`: take the word of a
+    gzip, xz or zstd file for its length, where it has one, instead of unpacking all of it first;
+    then its sectors are SUSPECT, as nothing has vouched for them. Raises `BadInput` with one
     sentence for what cannot be opened; oddities that can be lived with are in its `warnings`.
     """
-    reader = cast("_Reader", import_module(ROWS[identify(path)].reader))
-    return reader.open_image(path, allow_outside=allow_outside)
+    reader = import_module(ROWS[identify(path)].reader)
+    if glance and hasattr(reader, "glance_image"):
+        return cast("_Glancing", reader).glance_image(path, allow_outside=allow_outside)
+    return cast("_Reader", reader).open_image(path, allow_outside=allow_outside)

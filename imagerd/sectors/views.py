@@ -26,7 +26,6 @@ from imagerd.sectors.geometry import (
     USER,
     Flags,
 )
-from imagerd.sectors.offset import OffsetView
 
 _AHEAD = 512  # sectors to regenerate at once: parity is made in batches
 _RAW_FORMATS = (SectorFormat.RAW, SectorFormat.RAW_SUB)
@@ -226,4 +225,4 @@ def _only(layout: Layout, track: Track) -> Layout:
     return replace(layout, sessions=(Session(track.session, (shown,), end),), cd_text=None)
 
 
-__all__ = ["MainView", "OffsetView", "RawView", "UserView", "rows_of", "sub_of", "with_stored"]
+__all__ = ["MainView", "RawView", "UserView", "rows_of", "sub_of", "with_stored"]

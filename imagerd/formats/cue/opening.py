@@ -45,6 +45,15 @@ def read_sheet(path: Path) -> Sheet:
 
 def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
     """Open the sheet `path` with its data files."""
+    return _open(path, allow_outside=allow_outside, glance=False)
+
+
+def glance_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
+    """As `open_image`; what data files are packed in is taken at its word."""
+    return _open(path, allow_outside=allow_outside, glance=True)
+
+
+def _open(path: Path, *, allow_outside: bool, glance: bool) -> ExtentImage:
     sheet = read_sheet(path)
     with ExitStack() as stack:
         try:
@@ -52,7 +61,7 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
             found = _find_files(path, program, allow_outside=allow_outside)
             files = []
             for entry, file_path in zip(program.files, found, strict=True):
-                file = _open_file(program, entry, file_path)
+                file = _open_file(program, entry, file_path, glance=glance)
                 stack.callback(file.close)
                 files.append(file)
             layout, extents = place(program, files)
@@ -115,9 +124,9 @@ def _fallback(path: Path, program: Program, entry: FileEntry) -> Path:
     raise BadInput(f"{path} names no data file, and there is no {path.stem}.bin beside it.")
 
 
-def _open_file(program: Program, entry: FileEntry, path: Path) -> DataFile:
+def _open_file(program: Program, entry: FileEntry, path: Path, *, glance: bool) -> DataFile:
     """A data file, unpacked or decoded. Raises `BadInput` for what cannot be read."""
-    file = unpacked(path)[0] if is_packed(path) else DataFile(path)
+    file = unpacked(path, glance=glance)[0] if is_packed(path) else DataFile(path)
     try:
         head = file.peek(0, 12)
         if entry.kind not in _SAMPLES and is_audio(head, entry.kind):

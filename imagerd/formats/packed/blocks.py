@@ -90,10 +90,14 @@ class _Coming(Protocol):
 
 
 class BlockStore:
-    """A `ByteStore` of `Blocks`. Several threads may read: those of what is packed in it."""
+    """A `ByteStore` of `Blocks`. Several threads may read: those of what is packed in it.
 
-    def __init__(self, blocks: Blocks) -> None:
+    `claimed`: its size is only what the packed file says.
+    """
+
+    def __init__(self, blocks: Blocks, *, claimed: bool = False) -> None:
         self._blocks = blocks
+        self.claimed = claimed
         self.size = blocks.size
         self.notes = blocks.notes
         self.files = blocks.files

@@ -62,7 +62,6 @@ class ChunkTable:
     """
 
     workers = 2
-    suspect = False
 
     def __init__(
         self,
@@ -81,6 +80,11 @@ class ChunkTable:
         )
         if self.size == 0:
             raise BadInput(f"{file.path} holds nothing.")
+
+    @property
+    def suspect(self) -> bool:
+        """See `Blocks`: as doubtful as what the file itself is packed in."""
+        return self._file.store.suspect
 
     def number_at(self, offset: int) -> int:
         """See `Blocks`."""

@@ -85,7 +85,6 @@ class _CsoBlocks:
     """Several blocks of the file make one of ours: those of 2 KiB are too small for threads."""
 
     workers = 2
-    suspect = False
 
     def __init__(self, file: DataFile) -> None:
         head = _read_head(file)
@@ -110,6 +109,11 @@ class _CsoBlocks:
         if self._at[-1] > file.size:
             lost = int((self._at > file.size).sum())
             self.notes = (f"cut short: {lost} of its {head.blocks} blocks are not in the file",)
+
+    @property
+    def suspect(self) -> bool:
+        """See `Blocks`: as doubtful as what the file itself is packed in."""
+        return self._file.store.suspect
 
     def number_at(self, offset: int) -> int:
         return offset // self._unit

@@ -67,7 +67,7 @@ class _EcmBlocks:
     @property
     def suspect(self) -> bool:
         """See `Blocks`."""
-        return self._wrong or self._index.edc is None
+        return self._wrong or self._index.edc is None or self._file.store.suspect
 
     def number_at(self, offset: int) -> int:
         return bisect_right(self._index.starts, offset) - 1

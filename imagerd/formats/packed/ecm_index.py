@@ -15,10 +15,13 @@ from imagerd.formats.packed.ecm_coding import KEPT, LITERAL_16, MADE, parse_head
 from imagerd.sectors.geometry import RAW
 
 BLOCK = 1024 * RAW  # bytes of a block at least
-_WINDOW = 4 << 20
-_FIRST = 16 << 10
+_FIRST_BLOCK = 64 * RAW  # who only asks what disc it is needs no more of it
+_WINDOW = 256 << 10
+_SHORT_WINDOW = 16 << 10
 _LONGEST_HEADER = 6
 _MOST_RECORDS = 1_000_000  # besides those of mode 2 sectors
+# From the header of 16 literal bytes to the next, by the header of the body; 0 where it is none.
+_STEPS = [18 + KEPT[kind] if kind in (2, 3) else 0 for kind in range(256)]
 
 
 @dataclass(slots=True)
@@ -90,8 +93,8 @@ class _Walk:
         """Have the bytes at `place` in the buffer; where in it."""
         if not self.base <= place <= self.base + self.filled - _LONGEST_HEADER:
             # After a long record, all that is wanted may be the header of the next long one.
-            jumped = place > self.base + self.filled
-            view = memoryview(self.buffer)[: _FIRST if jumped else _WINDOW]
+            jumped = place > self.base + self.filled + RAW
+            view = memoryview(self.buffer)[: _SHORT_WINDOW if jumped else _WINDOW]
             self.base, self.filled = place, self.file.store.read_into(view, place)
         return place - self.base
 
@@ -104,7 +107,7 @@ class _Walk:
                 break
             start = self.out + skip * made
             self.index.add(start, payload + skip * kept, kind, count - skip)
-            self.limit = start + BLOCK
+            self.limit = start + (BLOCK if start else _FIRST_BLOCK)
         self.out = end
         self.done = payload + count * kept
 
@@ -119,13 +122,13 @@ class _Walk:
         """Skip sectors of mode 2, 16 bytes and a body each, as far as block and buffer go."""
         at = begin = self._window(self.done)
         buffer, out = self.buffer, self.out
-        last = self.filled - max(KEPT) - 18
+        last = self.filled - max(_STEPS)
         limit = self.limit - RAW
         while at <= last and out <= limit and buffer[at] == LITERAL_16:
-            kind = buffer[at + 17]
-            if kind not in (2, 3):
+            step = _STEPS[buffer[at + 17]]
+            if not step:
                 break
-            at += 18 + KEPT[kind]
+            at += step
             out += RAW
         self.out = out
         self.done += at - begin

@@ -4,7 +4,8 @@
 Only xz with several blocks says reliably what is in it (see ``xz``). Opening the others unpacks all
 of it once, which also checks its checksums, and remembers points from which to go on: the beginning
 of each stream (gzip member, zstd frame, …), and for gzip (RFC 1952) the state of zlib every few
-megabytes.
+megabytes. At a glance the word of a stream is taken for its length (see ``lengths``), and every
+sector is SUSPECT.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from typing import Protocol, cast
 
 from imagerd.base.errors import BadInput
 from imagerd.formats.datafile import DataFile
-from imagerd.formats.packed import xz
+from imagerd.formats.packed import lengths, xz
 from imagerd.formats.packed.blocks import BlockStore, Unpacked
 
 _BLOCK = 1 << 20
+_GLANCE_BLOCK = 128 << 10  # what tells which disc it is lies in the first of these
 _INPUT = 64 << 10
 _GAP = 4 << 20  # bytes of content from one state of zlib to the next
 _MOST_POINTS = 1024  # then every other one goes: a state takes about 50 KB
-_XZ = b"\xfd7zXZ\0"
 _LARGEST = 160 << 30  # a BD-XL of four layers, and some more
 _BOMB, _BOMB_RATIO = 1 << 30, 1000  # more than a CD, out of so little, is no image
 
@@ -91,6 +92,7 @@ class Packing:
     magic: bytes
     decoder: Callable[[], Decoder]
     wrong: tuple[type[Exception], ...]
+    length: Callable[[DataFile], int | None] = lambda _: None  # as the file itself says
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +150,18 @@ class _Cursor:
 class _StreamBlocks:
     workers = 1  # each needs what the one before left
 
-    def __init__(self, file: DataFile, packing: Packing) -> None:
+    """With `claimed`, so many bytes are taken for its size, and nothing vouches for them."""
+
+    def __init__(self, file: DataFile, packing: Packing, claimed: int | None = None) -> None:
         self._file, self._packing = file, packing
         self.files = file.store.files
         self.notes: tuple[str, ...] = ()
-        self.suspect = False
+        self.suspect = claimed is not None
         self._points = [_Point(0, 0)]
         self._gap = _GAP
-        self._end = 0  # of what can be unpacked
-        self.size = self._survey()
+        self._end = claimed or 0  # of what can be unpacked
+        self._block = _BLOCK if claimed is None else _GLANCE_BLOCK
+        self.size = self._survey() if claimed is None else claimed
         self._cursor = _Cursor(file, packing, self._points[0])
         self._lock = threading.Lock()
 
@@ -213,10 +218,10 @@ class _StreamBlocks:
             self._gap *= 2
 
     def number_at(self, offset: int) -> int:
-        return offset // _BLOCK
+        return offset // self._block
 
     def span(self, number: int) -> range:
-        return range(number * _BLOCK, min((number + 1) * _BLOCK, self.size))
+        return range(number * self._block, min((number + 1) * self._block, self.size))
 
     def unpack(self, number: int) -> Unpacked:
         span = self.span(number)
@@ -267,7 +272,7 @@ def _zstd() -> Packing:
         ) from None
     decoder = cast("Callable[[], Decoder]", library.ZstdDecompressor)
     wrong = cast("type[Exception]", library.ZstdError)
-    return Packing("zstd", b"\x28\xb5\x2f\xfd", decoder, (wrong,))
+    return Packing("zstd", b"\x28\xb5\x2f\xfd", decoder, (wrong,), lengths.of_zstd)
 
 
 def _xz() -> Decoder:
@@ -275,16 +280,22 @@ def _xz() -> Decoder:
 
 
 _PACKINGS: tuple[Packing, ...] = (
-    Packing("gzip", b"\x1f\x8b", Gzip, (zlib.error,)),
-    Packing("xz", _XZ, _xz, (lzma.LZMAError,)),
+    Packing("gzip", b"\x1f\x8b", Gzip, (zlib.error,), lengths.of_gzip),
+    Packing("xz", xz.MAGIC, _xz, (lzma.LZMAError,), lengths.of_xz),
     Packing("bzip2", b"BZh", bz2.BZ2Decompressor, (OSError, ValueError)),
 )
 
 
-def open_store(file: DataFile) -> BlockStore:
-    """The content of `file`. Raises `BadInput` if nothing of it can be unpacked."""
+def open_store(file: DataFile, *, glance: bool = False) -> BlockStore:
+    """The content of `file`. Raises `BadInput` if nothing of it can be unpacked.
+
+    `glance`: where the file says how long its content is, it is not unpacked to see.
+    """
     head = file.peek(0, 6)
-    if head == _XZ and (blocks := xz.open_blocks(file)) is not None:
-        return blocks
     packing = next((p for p in _PACKINGS if head.startswith(p.magic)), None) or _zstd()
+    claimed = packing.length(file) if glance else None
+    if claimed is not None and claimed <= _LARGEST:
+        return BlockStore(_StreamBlocks(file, packing, claimed), claimed=True)
+    if head == xz.MAGIC and (blocks := xz.open_blocks(file)) is not None:
+        return blocks
     return BlockStore(_StreamBlocks(file, packing))

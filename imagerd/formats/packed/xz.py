@@ -18,32 +18,55 @@ from __future__ import annotations
 import lzma
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.packed.blocks import BlockStore
 from imagerd.formats.packed.chunks import LARGEST_CHUNK, MOST_CHUNKS, Chunk, ChunkTable, How
 
+MAGIC = b"\xfd7zXZ\0"
 MEMORY = 192 << 20  # that xz may take, for each of two threads: a window of 128 MiB fits
 _HEADER = _FOOTER = 12
+_MOST_PADDING = 4096
 _LARGEST_INDEX = 16 << 20
 _Record = tuple[int, int]  # size of a block without its padding, size of its content
 
 
-def open_blocks(file: DataFile) -> BlockStore | None:
-    """The content of `file` if it is one stream of several blocks, none too large; else None."""
-    header = file.peek(0, _HEADER)
-    footer = file.peek(file.size - _FOOTER, _FOOTER)
-    if footer[10:] != b"YZ" or footer[8:10] != header[6:8] or not _right(footer[4:10], footer[:4]):
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What the index of a stream says; it begins at byte `start`."""
+
+    start: int
+    header: bytes
+    records: list[_Record]
+
+
+def read_index(file: DataFile, end: int) -> Stream | None:
+    """Of the stream that ends at byte `end`, or before zeros that pad it; None if it is damaged."""
+    tail = file.peek(max(0, end - _MOST_PADDING), min(end, _MOST_PADDING)).rstrip(b"\0")
+    end -= (min(end, _MOST_PADDING) - len(tail)) & ~3
+    footer = file.peek(end - _FOOTER, _FOOTER)
+    if footer[10:] != b"YZ" or not _right(footer[4:10], footer[:4]):
         return None
     size = (int.from_bytes(footer[4:8], "little") + 1) * 4
-    index = file.peek(file.size - _FOOTER - size, size) if size <= _LARGEST_INDEX else b""
+    index = file.peek(end - _FOOTER - size, size) if size <= _LARGEST_INDEX else b""
     if not _right(index[:-4], index[-4:]):
         return None
     records = _records(index)
-    blocks = sum(_padded(packed) for packed, _ in records)
-    if len(records) < 2 or _HEADER + blocks + size + _FOOTER != file.size:
+    start = end - _FOOTER - size - sum(_padded(packed) for packed, _ in records) - _HEADER
+    header = file.peek(start, _HEADER)
+    if header[:6] != MAGIC or header[6:8] != footer[8:10] or not _right(header[6:8], header[8:]):
         return None
+    return Stream(start, header, records)
+
+
+def open_blocks(file: DataFile) -> BlockStore | None:
+    """The content of `file` if it is one stream of several blocks, none too large; else None."""
+    stream = read_index(file, file.size)
+    if stream is None or stream.start or len(stream.records) < 2:
+        return None
+    header, records = stream.header, stream.records
     if not all(
         packed <= LARGEST_CHUNK and 0 < length <= LARGEST_CHUNK for packed, length in records
     ):
