@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from imagerd.disc.layout import SectorFormat
 
-LARGEST = 1 << 20  # bytes of a sheet; real ones have some kilobytes
+LARGEST = 1 << 18  # bytes of a sheet; real ones have some kilobytes
 LARGEST_PACKED = 8 << 20
 _LONGEST_LINE = 96
 _VERSION = 1
