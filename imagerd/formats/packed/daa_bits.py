@@ -147,9 +147,7 @@ class Kinds:
         return None if content is None else content[:length]
 
 
-def read_chunks(
-    file: DataFile, bits: Bits, table: range, size: int
-) -> tuple[list[Chunk], Kinds]:
+def read_chunks(file: DataFile, bits: Bits, table: range, size: int) -> tuple[list[Chunk], Kinds]:
     """The chunks of an image of `size` bytes, whose table lies in `table`. Raises `BadInput`."""
     count = -(-size // bits.chunk)
     width = bits.length_bits + bits.kind_bits
