@@ -18,6 +18,7 @@ from typing import Protocol, cast
 
 from imagerd.base.errors import BadInput
 from imagerd.formats import signs
+from imagerd.formats import variants as forms
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.features import WHOLE_CD, Feature
 from imagerd.formats.image import Image
@@ -59,6 +60,7 @@ class Row:
     `reader` and `writer` are modules. `sign` tells by content; `suffixes` are asked only where no
     content speaks, the first of them names the container when writing. `holds`: the features that
     what `writer` writes keeps; None where that is not told, so that no loss can be named before.
+    `variants`: the forms that can be asked for.
     """
 
     reader: str
@@ -66,6 +68,7 @@ class Row:
     sign: Callable[[DataFile], bool]
     writer: str | None = None
     holds: frozenset[Feature] | None = None
+    variants: tuple[forms.Variant, ...] = ()
 
 
 _CD_WITH_SUB = WHOLE_CD - {Feature.GD_AREAS} | {Feature.SUBCHANNEL}
@@ -79,6 +82,7 @@ ROWS = {
         signs.is_sheet,
         "imagerd.formats.cue.writing",
         WHOLE_CD,
+        forms.CUE,
     ),
     Container.CHD: Row(
         "imagerd.formats.chd.opening",
@@ -86,6 +90,7 @@ ROWS = {
         signs.is_chd,
         "imagerd.formats.chd.writing",
         WHOLE_CD | {Feature.SUBCHANNEL, Feature.BLOCKS, Feature.LAYERS},
+        forms.CHD,
     ),
     Container.TOC: Row(
         "imagerd.formats.cdrdao.opening",
@@ -107,6 +112,7 @@ ROWS = {
         signs.is_nrg,
         "imagerd.formats.nrg.writing",
         _CD_WITH_SUB,
+        forms.NRG,
     ),
     Container.MDS: Row(
         "imagerd.formats.mds.opening",
@@ -141,6 +147,7 @@ ROWS = {
         signs.is_cso,
         "imagerd.formats.packed.cso_writing",
         frozenset({Feature.BLOCKS}),
+        forms.CSO,
     ),
     Container.GZIP: Row(_PACKED, (".gz",), signs.is_gzip),
     Container.XZ: Row(_PACKED, (".xz",), signs.is_xz),

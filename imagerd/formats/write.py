@@ -12,6 +12,7 @@ from imagerd.base.progress import Task
 from imagerd.disc.source import SectorSource
 from imagerd.formats.features import Trait, lost
 from imagerd.formats.registry import ROWS, Container
+from imagerd.formats.variants import chosen
 from imagerd.formats.written import WriteOptions, WrittenImage
 
 
@@ -33,10 +34,13 @@ def write_image(
 
     A task: yields `Progress` in sectors, returns a `WrittenImage`. The files appear under their
     names only when all are whole. Raises `BadInput` for a suffix that cannot be written and for
-    a source that the container cannot hold, `AlreadyThere` for targets that exist.
+    a source that the container cannot hold, and for a variant that it has not, `AlreadyThere` for
+    targets that exist.
     """
-    writer = cast("_Writer", import_module(ROWS[container_of(target)].writer or ""))
-    return writer.write_image(source, target, options or WriteOptions())
+    row, wanted = ROWS[container_of(target)], options or WriteOptions()
+    chosen(wanted.variant, row.variants, str(target))
+    writer = cast("_Writer", import_module(row.writer or ""))
+    return writer.write_image(source, target, wanted)
 
 
 def container_of(target: Path) -> Container:
@@ -51,14 +55,20 @@ def container_of(target: Path) -> Container:
 
 
 def losses(
-    source: SectorSource, container: Container, *, track: int | None = None
+    source: SectorSource,
+    container: Container,
+    *,
+    track: int | None = None,
+    variant: tuple[str, ...] = (),
 ) -> tuple[Trait, ...] | None:
     """What of `source` the container cannot hold, known before anything is written.
 
-    `track`: the data track that is written where it holds only one. None where the container's
-    row does not say what it holds.
+    `track`: the data track that is written where it holds only one. `variant`: see `WriteOptions`.
+    None where the container's row does not say what it holds.
     """
-    holds = ROWS[container].holds
-    if holds is None:
+    row = ROWS[container]
+    if row.holds is None:
         return None
-    return lost(source, holds, track=track)
+    forms = chosen(variant, row.variants, f"a .{container}")
+    lacks = frozenset(feature for form in forms for feature in form.lacks)
+    return lost(source, row.holds - lacks, track=track)

@@ -25,7 +25,8 @@ class WriteOptions:
     2 sector's 2324 bytes. `raw`: a sheet always gets raw sectors, made anew where the source has
     2048 bytes; else a source of a single track of these keeps them as they are. `sheet`: the
     cue sheet that the source came with, to be kept as far as it stays true; that of the source
-    itself if None. `quick`: where the container compresses, rather soon than small.
+    itself if None. `quick`: where the container compresses, rather soon than small. `variant`: the
+    words for the form of the container; see `imagerd.formats.variants`.
     """
 
     overwrite: bool = False
@@ -41,6 +42,7 @@ class WriteOptions:
     raw: bool = True
     sheet: bytes | None = None
     quick: bool = False
+    variant: tuple[str, ...] = ()
 
     def fill_of(self, mode: TrackMode) -> bytes:
         """What fills unread sectors of a track."""

@@ -41,7 +41,7 @@ class ConvertOptions:
     before it gets its name. `strict`: refuse what the container cannot hold. `verify`: read the
     target back and compare. `keep`: a target that is there already and is what would be written
     is left alone; what is there and is something else is `AlreadyThere`. `swap`: exchange the two
-    bytes of each sample of audio. `raw`, `quick`, `sheet`: see `WriteOptions`.
+    bytes of each sample of audio. `raw`, `quick`, `sheet`, `variant`: see `WriteOptions`.
     """
 
     overwrite: bool = False
@@ -57,6 +57,7 @@ class ConvertOptions:
     swap: bool = False
     raw: bool = True
     quick: bool = False
+    variant: tuple[str, ...] = ()
     sheet: bytes | None = None
 
 
@@ -121,7 +122,7 @@ def convert(
         from imagerd.toolkit.reread import reread
 
         view = CheckedSource(source, repair=wanted.repair, spared=spared)
-        again = yield from reread(view, target, track=wanted.track)
+        again = yield from reread(view, target, track=wanted.track, variant=wanted.variant)
         result = replace(result, reread=again, ok=result.ok and again.same)
     return result
 
@@ -152,7 +153,7 @@ def known_losses(source: SectorSource, target: Path, options: ConvertOptions) ->
     Raises `BadInput` for any such thing, or if it is not known, where the options are strict.
     """
     container = container_of(target)
-    lost = losses(source, container, track=options.track)
+    lost = losses(source, container, track=options.track, variant=options.variant)
     if options.strict and lost is None:
         raise BadInput(
             f"What a .{container} cannot hold is not told before it is written; convert to"
@@ -179,7 +180,7 @@ def _kept(source: SectorSource, target: Path, wanted: ConvertOptions) -> Task[Co
     spared = Intended(source)
     checked = CheckedSource(doubts, repair=wanted.repair, spared=spared)
     try:
-        again = yield from reread(checked, target, track=wanted.track)
+        again = yield from reread(checked, target, track=wanted.track, variant=wanted.variant)
     except BadInput:
         return None  # whatever it is, it is not what would be written
     if not again.same:
@@ -282,6 +283,7 @@ def _write_options(wanted: ConvertOptions, spared: Contains[int], *, check: bool
         cut_form2=wanted.cut_form2,
         raw=wanted.raw,
         quick=wanted.quick,
+        variant=wanted.variant,
         sheet=wanted.sheet,
     )
 

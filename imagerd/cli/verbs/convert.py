@@ -62,6 +62,13 @@ class _Call:
     help="Correct sectors by their parity; by default from one container to another.",
 )
 @click.option("--swap", is_flag=True, help="Exchange the two bytes of each sample of audio.")
+@click.option(
+    "--as",
+    "form",
+    default="",
+    metavar="FORM",
+    help="Which form of the container: .nrg 1, tao; .cso 2; .cue wav, flac; .chd its codecs.",
+)
 @click.option("--raw", is_flag=True, help="Make raw sectors of an .iso for a .cue.")
 @click.option("--fast", is_flag=True, help="Pack soon rather than small (.chd, .cso, .zso).")
 @click.option("--cut", is_flag=True, help="Let an .iso lose bytes of mode 2 form 2 sectors.")
@@ -82,6 +89,7 @@ def command(
     split: bool,
     repair: bool | None,
     swap: bool,
+    form: str,
     raw: bool,
     fast: bool,
     cut: bool,
@@ -103,6 +111,11 @@ def command(
     which then are converted side by side. What the container cannot hold is told before it is
     written.
 
+    --as asks for another form of it, in words with commas between: .nrg 1 or 2 (the version), tao
+    or dao (track at once, disc at once); .cso 1 or 2; .cue wav or flac (a file of that kind for
+    each audio track); .chd none, or up to four of zlib, lzma, huff, flac, zstd, cdzl, cdlz, cdfl,
+    cdzs (each hunk by the one that makes it smallest), and hunk=BYTES.
+
     The EDC of every data sector is checked on the way. From one container to another, sectors are
     corrected by their parity where that makes the EDC right, and listed; what a copy protection
     made bad is left so. --no-repair keeps all bytes as read; of a drive, and within a container,
@@ -118,6 +131,8 @@ def command(
       imagerctl convert --raw game.iso game.cue
       imagerctl convert game.cue game.ccd
       imagerctl convert --fast game.cue game.chd
+      imagerctl convert --as cdzl,cdfl game.cue game.chd
+      imagerctl convert --as flac album.chd album.cue
       imagerctl convert /dev/sr0 disc.iso
       imagerctl convert *.iso --to cue --into sheets --verify
       imagerctl convert *.iso --to cue --into sheets --continue
@@ -125,6 +140,7 @@ def command(
     Exit code: 1 if sectors with a wrong EDC, doubtful ones, or filling for unreadable ones were
     written, or reading back gave something else. Of many, the worst.
     """
+    from imagerd.formats.variants import words_of
     from imagerd.toolkit.convert import ConvertOptions
 
     output = Output("convert", as_json=as_json, quiet=quiet)
@@ -141,6 +157,7 @@ def command(
         swap=swap,
         raw=raw,
         quick=fast,
+        variant=words_of(form),
     )
     call = _Call(options, repair, Accounts(catalog, config, no_catalog, no_map), quiet)
     if suffix is None:

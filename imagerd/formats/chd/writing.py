@@ -19,24 +19,29 @@ from imagerd.base.digests import Digests, Hasher
 from imagerd.base.errors import BadInput
 from imagerd.base.files import AtomicFile, move_into_place
 from imagerd.base.progress import Progress, Task
-from imagerd.disc.layout import Layout
+from imagerd.disc.layout import Layout, SectorFormat
 from imagerd.disc.source import Bytes2D, SectorSource
 from imagerd.formats.chd import ours
-from imagerd.formats.chd.encoders import CdPacker, DvdPacker, Packed
+from imagerd.formats.chd.choice import choice_of
+from imagerd.formats.chd.chosen import ChosenPacker
+from imagerd.formats.chd.decoders import FRAME
+from imagerd.formats.chd.encoders import CD_HUNK, DVD_HUNK, CdPacker, DvdPacker, Packed
 from imagerd.formats.chd.frames import Reading
 from imagerd.formats.chd.header import V5_SIZE, Header, pack
 from imagerd.formats.chd.hunkmap import ENTRY, Entries, Kind
 from imagerd.formats.chd.mapwriting import write_map
 from imagerd.formats.chd.metadata import Block, overall_sha1, write_chain
 from imagerd.formats.chd.place import dvd_layout, layout_of
+from imagerd.formats.chd.plain import PlainWriting
 from imagerd.formats.chd.plan import Plan, plan_cd
 from imagerd.formats.chd.seen import Seen
+from imagerd.formats.chd.steps import hunks_of
 from imagerd.formats.chd.tracks import DVD, render
 from imagerd.formats.output import refuse_all
 from imagerd.formats.written import WriteOptions, WrittenFile, WrittenImage
 
-Packer = CdPacker | DvdPacker
-_STEP = 640 << 10  # bytes that are packed together
+Packer = CdPacker | DvdPacker | ChosenPacker
+_BLOCK = SectorFormat.USER.size
 _WAITING = 3  # steps for each thread, at most: bounds the memory
 
 
@@ -60,7 +65,7 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
         job = (_cd if source.layout.is_cd else _dvd)(reading, source.layout, options)
         file = stack.enter_context(AtomicFile(target, overwrite=options.overwrite))
         pool = stack.enter_context(ThreadPoolExecutor(_cores(), thread_name_prefix="chd"))
-        writing = _Writing(file.stream, job.packer, job.units, pool)
+        writing = _writing(file.stream, job, pool)
         for _ in writing.run(job.stream):
             yield Progress(reading.done, job.sectors)
         writing.finish(job.blocks())
@@ -79,14 +84,24 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
     )
 
 
+def _writing(stream: BinaryIO, job: _Job, pool: ThreadPoolExecutor) -> _Writing | PlainWriting:
+    packer = job.packer
+    if not packer.codecs:
+        return PlainWriting(stream, packer.hunk, packer.unit, job.units)
+    return _Writing(stream, packer, job.units, pool)
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
 def _cd(reading: Reading, layout: Layout, options: WriteOptions) -> _Job:
     plan = plan_cd(layout)
+    choice = choice_of(options.variant, FRAME, CD_HUNK, is_cd=True)
     return _Job(
-        CdPacker(quick=options.quick),
+        CdPacker(hunk=choice.hunk, quick=options.quick)
+        if choice.codecs is None
+        else ChosenPacker(choice.codecs, choice.hunk, FRAME, quick=options.quick),
         plan.frames,
         plan.sectors,
         reading.frames(plan),
@@ -139,7 +154,12 @@ def _dvd(reading: Reading, layout: Layout, options: WriteOptions) -> _Job:
         own = [ours.render(layout, unread)] if unread or layout != said else []
         return [Block(DVD, b"\0"), *own]
 
-    packer = DvdPacker(quick=options.quick)
+    choice = choice_of(options.variant, _BLOCK, DVD_HUNK, is_cd=False)
+    packer = (
+        DvdPacker(hunk=choice.hunk, quick=options.quick)
+        if choice.codecs is None
+        else ChosenPacker(choice.codecs, choice.hunk, _BLOCK, quick=options.quick)
+    )
     return _Job(packer, sectors, sectors, reading.blocks(tracks[0]), blocks, lambda: iter(()))
 
 
@@ -165,7 +185,7 @@ class _Writing:
     def run(self, units: Iterator[Bytes2D]) -> Iterator[None]:
         """Pack and write all of `units`; yields now and then."""
         most = _WAITING * _cores()
-        for hunks in self._in_steps(units):
+        for hunks in hunks_of(units, self._packer.hunk, self._raw):
             self._submit(hunks)
             while len(self._waiting) > most or (self._waiting and self._waiting[0][1].done()):
                 self._write_next()
@@ -173,25 +193,6 @@ class _Writing:
         while self._waiting:
             self._write_next()
             yield
-
-    def _in_steps(self, units: Iterator[Bytes2D]) -> Iterator[Bytes2D]:
-        """(n, bytes of a hunk), at most `_STEP` bytes, the last hunk filled up with zeros."""
-        size = _STEP // self._packer.hunk * self._packer.hunk
-        step, used = np.empty(size, np.uint8), 0
-        for rows in units:
-            data = np.ascontiguousarray(rows).reshape(-1)
-            self._raw.update(data.data)
-            while len(data):
-                part = data[: size - used]
-                step[used : used + len(part)] = part
-                used, data = used + len(part), data[len(part) :]
-                if used == size:
-                    yield step.reshape(-1, self._packer.hunk)
-                    step, used = np.empty(size, np.uint8), 0
-        if used:
-            whole = -(-used // self._packer.hunk) * self._packer.hunk
-            step[used:whole] = 0
-            yield step[:whole].reshape(-1, self._packer.hunk)
 
     def _submit(self, hunks: Bytes2D) -> None:
         """Note hunks that were there already, and have the others packed."""

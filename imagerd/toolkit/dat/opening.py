@@ -60,7 +60,7 @@ def _of_zip(path: Path, stream: BinaryIO) -> Iterator[Iterator[Header | Game]]:
             for member in dats:
                 name = clean(PurePosixPath(member.filename).name)
                 with archive.open(member) as inner:
-                    yield _in_zip(inner, path, name)
+                    yield _in_zip(cast("_Peeking", inner), path, name)
     except _BROKEN as error:
         raise BadInput(f"{path} is not a zip archive that can be read: {error}.") from error
 
