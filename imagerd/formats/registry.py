@@ -111,7 +111,7 @@ ROWS = {
         (".nrg",),
         signs.is_nrg,
         "imagerd.formats.nrg.writing",
-        _CD_WITH_SUB,
+        _CD_WITH_SUB | {Feature.BLOCKS},
         forms.NRG,
     ),
     Container.MDS: Row(

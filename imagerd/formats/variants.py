@@ -63,10 +63,10 @@ NRG = (
     Variant("dao", "disc at once, as by default", "way"),
     Variant(
         "tao",
-        "track at once: no codes, texts, flags and pregaps",
+        "track at once: no codes, flags, further indexes",
         "way",
         frozenset(
-            {Feature.PREGAPS, Feature.INDEXES, Feature.FLAGS, Feature.MCN, Feature.ISRC}
+            {Feature.SESSIONS, Feature.INDEXES, Feature.FLAGS, Feature.MCN, Feature.ISRC}
             | {Feature.DISC_TYPE}
         ),
     ),
