@@ -15,7 +15,6 @@ from typing import BinaryIO
 
 import numpy as np
 
-from imagerd.base.digests import Digests, Hasher
 from imagerd.base.errors import BadInput
 from imagerd.base.files import AtomicFile, move_into_place
 from imagerd.base.progress import Progress, Task
@@ -37,7 +36,7 @@ from imagerd.formats.chd.plan import Plan, plan_cd
 from imagerd.formats.chd.seen import Seen
 from imagerd.formats.chd.steps import hunks_of
 from imagerd.formats.chd.tracks import DVD, render
-from imagerd.formats.output import refuse_all
+from imagerd.formats.output import digests_of, refuse_all
 from imagerd.formats.written import WriteOptions, WrittenFile, WrittenImage
 
 Packer = CdPacker | DvdPacker | ChosenPacker
@@ -72,7 +71,7 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
         if options.sync:
             file.finish()
         file.stream.close()
-        digests = _digests(file.part) if options.hash else None
+        digests = digests_of(file.part) if options.hash else None
         move_into_place(file.part, target, overwrite=options.overwrite)
     return WrittenImage(
         target,
@@ -241,15 +240,3 @@ class _Writing:
         )
         self._stream.seek(0)
         self._stream.write(pack(header))
-
-
-def _digests(path: Path) -> Digests:
-    """The digests of a finished file; its header came last, so they could not be made before."""
-    made = Hasher(threads=True)
-    try:
-        with path.open("rb", buffering=0) as stream:
-            while piece := stream.read(1 << 20):
-                made.update(piece)
-        return made.digests()
-    finally:
-        made.close()

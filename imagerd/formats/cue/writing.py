@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write any source of CD sectors as a sheet with its sectors: .cue, .bin, maybe .cdt."""
+"""Write any source of CD sectors as a sheet with its sectors: .cue, .bin, maybe .cdt.
+
+With the variant "wav" or "flac" each track has a file of its own, and that of an audio track is one
+of these.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from imagerd.base.errors import BadInput
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import Layout, SectorFormat, Track
 from imagerd.disc.source import Sectors, SectorSource
+from imagerd.formats.cue.audiowriting import FlacOutput, WaveOutput
 from imagerd.formats.cue.keeping import Chosen, Written, choose
 from imagerd.formats.cue.render import SheetFile, as_written, render
 from imagerd.formats.image import sheet_of
@@ -23,6 +28,7 @@ from imagerd.formats.rawform import Runs, filled, to_raw
 from imagerd.formats.written import TrackDigests, WriteOptions, WrittenImage
 from imagerd.sectors.blocks import blocks_of
 
+_AUDIO = ("wav", "flac")
 BATCH = 1024  # sectors of one step: 2.4 MB
 
 
@@ -45,10 +51,14 @@ Sinks = Callable[[Path, ExitStack, int], Sink]  # for a file of so many bytes
 def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Task[WrittenImage]:
     """Write `source` as the sheet `target`; see `imagerd.formats.write_image`."""
 
-    def plain(path: Path, stack: ExitStack, size: int) -> Output:
+    def sink(path: Path, stack: ExitStack, size: int) -> Sink:
+        if path.suffix == ".wav":
+            return WaveOutput(path, options, stack, size)
+        if path.suffix == ".flac":
+            return FlacOutput(path, options, stack)
         return Output(path, options, stack, size)
 
-    return (yield from write_sheet(source, target, options, plain))
+    return (yield from write_sheet(source, target, options, sink))
 
 
 def write_sheet(
@@ -57,7 +67,8 @@ def write_sheet(
     """As `write_image`, the data into `sinks`; `suffix` comes behind the names in the sheet."""
     _check(source.layout, target)
     layout = as_written(source.layout, raw=options.raw)
-    files = sheet_files(layout, target, split=options.split_tracks)
+    audio = next((word for word in options.variant if word in _AUDIO), None)
+    files = sheet_files(layout, target, split=options.split_tracks, audio=audio)
     cdt = target.with_suffix(".cdt") if layout.cd_text else None
     others = [cdt] if cdt else []
     refuse_all([target, *(target.with_name(f.name + suffix) for f in files), *others], options)
@@ -128,16 +139,28 @@ def _check(layout: Layout, target: Path) -> None:
         raise BadInput(f"{target}: a cue sheet cannot name files with quotes or line ends in them.")
 
 
-def sheet_files(layout: Layout, target: Path, *, split: bool) -> tuple[SheetFile, ...]:
-    """The data files, called as Redump calls them."""
+def sheet_files(
+    layout: Layout, target: Path, *, split: bool, audio: str | None = None
+) -> tuple[SheetFile, ...]:
+    """The data files, called as Redump calls them. `audio`: the suffix of those of audio tracks,
+    each of which then is one.
+    """
     tracks = layout.tracks
-    if not split or len(tracks) == 1:
+    if len(tracks) == 1:
+        return (_sheet_file(target.stem, tracks[0], audio),)
+    if not split and audio is None:
         return (SheetFile(f"{target.stem}.bin", tracks),)
     digits = 1 if len(tracks) < 10 else 2
     return tuple(
-        SheetFile(f"{target.stem} (Track {track.number:0{digits}}).bin", (track,))
+        _sheet_file(f"{target.stem} (Track {track.number:0{digits}})", track, audio)
         for track in tracks
     )
+
+
+def _sheet_file(stem: str, track: Track, audio: str | None) -> SheetFile:
+    if audio is None or track.is_data:
+        return SheetFile(f"{stem}.bin", (track,))
+    return SheetFile(f"{stem}.{audio}", (track,), "WAVE")
 
 
 def _write_file(job: _Job, file: SheetFile, output: Sink, stack: ExitStack) -> Iterator[Progress]:
