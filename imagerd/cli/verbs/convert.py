@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -72,6 +73,9 @@ class _Call:
 @click.option("--raw", is_flag=True, help="Make raw sectors of an .iso for a .cue.")
 @click.option("--fast", is_flag=True, help="Pack soon rather than small (.chd, .cso, .zso).")
 @click.option("--cut", is_flag=True, help="Let an .iso lose bytes of mode 2 form 2 sectors.")
+@click.option(
+    "--sheet-only", is_flag=True, help="Write only the .cue of a bare .bin; copy nothing."
+)
 @click.option("--hash", "with_hash", is_flag=True, help="Also tell the digests of what is written.")
 @click.option("--sync", is_flag=True, help="Return only when all is on the disk.")
 @click.option("--processes", type=click.IntRange(1, 64), help="How many; by default one a core.")
@@ -93,6 +97,7 @@ def command(
     raw: bool,
     fast: bool,
     cut: bool,
+    sheet_only: bool,
     with_hash: bool,
     sync: bool,
     processes: int | None,
@@ -116,6 +121,8 @@ def command(
     each audio track); .chd none, or up to four of zlib, lzma, huff, flac, zstd, cdzl, cdlz, cdfl,
     cdzs (each hunk by the one that makes it smallest), and hunk=BYTES.
 
+    --sheet-only writes the sheet of a bare .bin, .img or .iso beside it: one track, as its sectors tell.
+
     The EDC of every data sector is checked on the way. From one container to another, sectors are
     corrected by their parity where that makes the EDC right, and listed; what a copy protection
     made bad is left so. --no-repair keeps all bytes as read; of a drive, and within a container,
@@ -129,6 +136,7 @@ def command(
       imagerctl convert --split game.cue split/game.cue
       imagerctl convert --track 2 pce.cue data.iso
       imagerctl convert --raw game.iso game.cue
+      imagerctl convert --sheet-only game.bin game.cue
       imagerctl convert game.cue game.ccd
       imagerctl convert --fast game.cue game.chd
       imagerctl convert --as cdzl,cdfl game.cue game.chd
@@ -165,8 +173,13 @@ def command(
             raise click.UsageError("--into needs --to, which says what to convert to.")
         if len(names) != 2:
             raise click.UsageError("Name a source and a target, or many sources and --to.")
+        if sheet_only:
+            _sheet_only(names[0], Path(names[1]), output, overwrite=overwrite)
+            return
         _one(names[0], Path(names[1]), call, output)
     else:
+        if sheet_only:
+            raise click.UsageError("--sheet-only is for one .bin and its .cue.")
         _many(names, suffix, folder, call, processes, output)
 
 
@@ -177,6 +190,19 @@ def _one(source: str, target: Path, call: _Call, output: Output) -> None:
         told = Told(source, result, _summary(disc.account), remarks)
     output.tell(told, lines)
     failures.finish(ExitCode.OK if result.ok else ExitCode.FINDING)
+
+
+def _sheet_only(source: str, target: Path, output: Output, *, overwrite: bool) -> None:
+    from imagerd.disc.ranges import NOWHERE
+    from imagerd.formats import WrittenFile, open_image
+    from imagerd.toolkit.convert import ConvertResult
+    from imagerd.toolkit.offering import write_sheet_for
+
+    with closing(open_image(Path(source))) as image:
+        write_sheet_for(image, target, overwrite=overwrite)
+    bad = (NOWHERE, NOWHERE, NOWHERE, NOWHERE)
+    result = ConvertResult(True, target, "cue", (WrittenFile(target, None),), (), *bad, None)
+    output.tell(Told(source, result, None), lines)
 
 
 def _many(

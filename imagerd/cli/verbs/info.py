@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imagerd.base.errors import BadInput
 from imagerd.cli import text
 from imagerd.cli.accounts import Accounts, account_options
 from imagerd.cli.output import Output, output_options
@@ -17,6 +18,7 @@ from imagerd.cli.sources import Opened, opened
 
 if TYPE_CHECKING:
     from imagerd.filesystems.volume import VolumeInfo
+    from imagerd.formats import Image
     from imagerd.toolkit.account import AccountSummary
     from imagerd.toolkit.info import DiscInfo, TrackInfo
 
@@ -26,7 +28,8 @@ _FRAMES = 75  # sectors of a CD in a second
 @dataclass(frozen=True, slots=True)
 class _Told:
     """`container`: "drive", or the image's format. Warnings are the parser's, and on what could
-    not be asked. `account`: what is known of an image from when it was made.
+    not be asked. `account`: what is known of an image from when it was made. `sheet`: the cue
+    sheet that a bare .bin could have.
     """
 
     source: str
@@ -36,6 +39,7 @@ class _Told:
     disc: DiscInfo
     warnings: tuple[str, ...]
     account: AccountSummary | None = None
+    sheet: str | None = None
 
 
 @click.command("info")
@@ -55,7 +59,8 @@ def command(
 
     Container, medium, sessions, tracks with their modes, indexes, pregaps, flags and ISRC, the
     catalogue number, CD-Text titles, disc ids, file systems, and what is odd about the image. Of
-    an image that is in the catalog, or has a ddrescue map file beside it, which sectors are bad.
+    an image that is in the catalog, or has a ddrescue map file beside it, which sectors are bad. Of
+    a .bin or .img without a sheet, the sheet that `convert --sheet-only` would write.
 
     \b
     Examples:
@@ -91,7 +96,23 @@ def _describe(source: Opened) -> _Told:
         disc=disc,
         warnings=(*(str(warning) for warning in image.warnings), *source.remarks),
         account=AccountSummary.of(source.account),
+        sheet=_offered(image),
     )
+
+
+def _offered(image: Image) -> str | None:
+    """The sheet for a bare .bin that has none beside it; None of others."""
+    from imagerd.formats.bare import sheet_beside
+    from imagerd.formats.registry import ROWS, Container
+    from imagerd.toolkit.offering import sheet_for
+
+    bare = image.path.suffix.lower() in ROWS[Container.BIN].suffixes
+    if not bare or sheet_beside(image.path) is not None:
+        return None
+    try:
+        return sheet_for(image).decode("utf-8", "replace")
+    except BadInput:
+        return None
 
 
 def _lines(told: _Told, width: int | None) -> Iterator[str]:
@@ -104,6 +125,9 @@ def _lines(told: _Told, width: int | None) -> Iterator[str]:
         yield from _index_lines(disc)
     for warning in told.warnings:
         yield text.doubtful(f"  {text.clean(warning)}")
+    if told.sheet is not None:
+        yield "  It has no sheet; this would be one (convert --sheet-only):"
+        yield from (f"    {text.clean(line)}" for line in told.sheet.splitlines())
 
 
 def _facts(told: _Told) -> Iterator[tuple[str, str | None]]:
