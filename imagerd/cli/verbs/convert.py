@@ -121,7 +121,8 @@ def command(
     each audio track); .chd none, or up to four of zlib, lzma, huff, flac, zstd, cdzl, cdlz, cdfl,
     cdzs (each hunk by the one that makes it smallest), and hunk=BYTES.
 
-    --sheet-only writes the sheet of a bare .bin, .img or .iso beside it: one track, as its sectors tell.
+    --sheet-only writes the sheet of a bare .bin, .img or .iso beside it: one track, as its
+    sectors tell.
 
     The EDC of every data sector is checked on the way. From one container to another, sectors are
     corrected by their parity where that makes the EDC right, and listed; what a copy protection
