@@ -22,6 +22,7 @@ JUDGES = {
     Container.TOC: "cdrdao, toc2cue",
     Container.CCD: "ccd2iso",
     Container.NRG: "libcdio, iat",
+    Container.MDX: "openssl (the cipher)",
     Container.MDS: "mdf2iso",
     Container.ISO: "iso-info, isoinfo, xorriso, iat",
     Container.XZ: "xz",

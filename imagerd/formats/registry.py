@@ -32,6 +32,7 @@ class Container(StrEnum):
     CCD = "ccd"
     NRG = "nrg"
     MDS = "mds"
+    MDX = "mdx"
     GDI = "gdi"
     CDI = "cdi"
     B6T = "b6t"
@@ -114,6 +115,7 @@ ROWS = {
         _CD_WITH_SUB | {Feature.BLOCKS},
         forms.NRG,
     ),
+    Container.MDX: Row("imagerd.formats.mds.mdx", (".mdx",), signs.is_mdx),
     Container.MDS: Row(
         "imagerd.formats.mds.opening",
         (".mds",),
