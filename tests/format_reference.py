@@ -25,6 +25,7 @@ JUDGES = {
     Container.NRG: "libcdio, iat, unar, nrg2iso (of blocks)",
     Container.MDS: "mdf2iso, ccd2iso, iat, unar",
     Container.GDI: "chdman",
+    Container.MDX: "openssl (the cipher)",
     Container.CDI: "iat, unar",
     Container.B6T: "iat, unar",
     Container.C2D: "iat, unar",

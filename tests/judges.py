@@ -33,6 +33,7 @@ PACKAGES = {
     "7z": "p7zip-full",
     "xz": "xz-utils",
     "dmg2img": "dmg2img",
+    "openssl": "openssl",
     "daa2iso": "daa2iso",
     "umockdev-run": "umockdev",
     "systemd-analyze": "systemd",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from imagerd.cli.main import cli
 from imagerd.disc.layout import Control, Layout, SectorFormat, TrackMode, single_track
 from imagerd.formats import Container, Feature, losses, open_image
 from imagerd.formats.features import WHOLE_CD, lost
+from imagerd.formats.registry import ROWS
 from imagerd.sectors.convert import to_raw
 from imagerd.toolkit.convert import ConvertOptions, convert
 from tests.protected_discs import placed_iso, strewn
@@ -28,6 +30,43 @@ MIXED = (data(60), audio(30, pregap=10), audio(25, isrc="DEA371500001"))
 
 def imagerctl(*arguments: str | Path) -> Result:
     return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+# -- forms of a container -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("container", [c for c in Container if ROWS[c].variants])
+def test_every_form_of_a_container_is_in_the_help(container: Container) -> None:
+    said = " ".join(imagerctl("convert", "--help").output.split())
+    about = said[said.index("--as asks for another form") :]
+    for variant in ROWS[container].variants:
+        assert re.search(rf"\b{variant.word}", about), variant.word
+    assert f".{container}" in about
+
+
+def test_a_form_that_is_none_is_a_sentence_and_writes_nothing(tmp_path: Path) -> None:
+    sheet = write_cue(tmp_path, memory_disc(MIXED))
+    before = set(tmp_path.iterdir())
+    for form, target in (("1", "x.ccd"), ("tao", "x.cso"), ("flac", "x.nrg"), ("zlib,x", "x.chd")):
+        refused = imagerctl("convert", "--as", form, sheet, tmp_path / target)
+        assert refused.exit_code == 2
+        assert "Cannot write" in refused.stderr or "it can be" in refused.stderr
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_many_are_written_in_the_form_asked_for(tmp_path: Path) -> None:
+    source = write_iso(tmp_path, np.zeros((40, 2048), np.uint8).tobytes())
+    done = imagerctl("convert", source, "--to", "cso", "--as", "2", "--verify")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "disc.cso").read_bytes()[20] == 2
+
+
+def test_what_track_at_once_loses_is_told_before(tmp_path: Path) -> None:
+    disc = memory_disc([audio(40, isrc="DEA371500001"), audio(40)], mcn="4006408130000")
+    named = losses(disc, Container.NRG, variant=("tao",))
+    assert named is not None
+    assert {trait.feature for trait in named} == {Feature.ISRC, Feature.MCN}
+    assert losses(disc, Container.NRG) == ()
 
 
 # -- losses ----------------------------------------------------------------------------------

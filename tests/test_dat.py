@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import sqlite3
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from hypothesis import strategies as st
 from imagerd.base.errors import BadInput
 from imagerd.cli.main import cli
 from imagerd.toolkit.dat import reading
+from imagerd.toolkit.dat.clrmamepro import read_text_dat
 from imagerd.toolkit.dat.reading import read_dat
 from imagerd.toolkit.dat.records import Form, Game, Header, Rom, Status, is_older
 from imagerd.toolkit.dat.writing import write_dat
@@ -139,7 +142,7 @@ def test_what_is_hostile_or_broken_is_refused_in_a_sentence(text: str, sentence:
 
 def test_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     many = "".join('<rom name="a" size="1"/>' for _ in range(200))
-    monkeypatch.setattr(reading, "_MOST_ROMS", 100)
+    monkeypatch.setattr(reading, "MOST_ROMS", 100)
     with pytest.raises(BadInput, match="more than 100 files"):
         read(f'<datafile><game name="g">{many}</game></datafile>')
     monkeypatch.setattr(reading, "_MOST_GAMES", 10)
@@ -148,6 +151,95 @@ def test_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "LARGEST", 1 << 20)
     with pytest.raises(BadInput, match="larger than 1 MiB"):
         read("<datafile>" + "<x/>" * (1 << 20))
+
+
+def clrmamepro(games: dict[str, dict[str, bytes]]) -> str:
+    """A DAT as ClrMamePro writes it."""
+    lines = ["clrmamepro (", '\tname "Maker - System"', '\tdescription "Discs of it"']
+    lines += ["\tversion 2026-05-04", "\tauthor me", ")", ""]
+    for name, files in games.items():
+        lines += ["game (", f'\tname "{name}"', f'\tdescription "{name}"']
+        for file, body in files.items():
+            crc, sha1 = zlib.crc32(body), hashlib.sha1(body).hexdigest().upper()
+            lines += [f'\trom ( name "{file}" size {len(body)} crc {crc:08X} sha1 {sha1} )']
+        lines += [")", ""]
+    return "\r\n".join(lines)
+
+
+def test_what_clrmamepro_writes_is_read_as_the_same_in_xml_is(folder: Path) -> None:
+    games = {"Game (USA)": {"Game (USA).bin": b"x" * 2352}, "Caf\xe9 ) (": {"a b.bin": b"1"}}
+    for body in (clrmamepro(games).encode(), clrmamepro(games).encode("cp1252")):
+        header, *listed = read_all(body)
+        assert header == Header(
+            "Maker - System", description="Discs of it", version="2026-05-04", publisher="me",
+            system="Maker - System",
+        )  # fmt: skip
+        xml = read(datafile(games))
+        assert [
+            (game.name, [(rom.name, rom.size, rom.crc32, rom.sha1) for rom in game.roms])
+            for game in listed
+            if isinstance(game, Game)
+        ] == [
+            (game.name, [(rom.name, rom.size, rom.crc32, rom.sha1) for rom in game.roms])
+            for game in xml
+            if isinstance(game, Game)
+        ]
+    path = folder / "old.dat"
+    path.write_bytes(b"\xef\xbb\xbf" + clrmamepro(games).encode())
+    assert told("dat", "import", path)["refused"] == []
+    with zipfile.ZipFile(folder / "old.zip", "w") as archive:
+        archive.writestr("old.dat", clrmamepro(games))
+    assert told("dat", "import", folder / "old.zip")["refused"] == []
+
+
+def read_all(body: bytes) -> list[Header | Game]:
+    return list(read_text_dat(io.BytesIO(body), "x.dat"))
+
+
+def test_flags_of_clrmamepro_are_the_status_of_xml_and_other_blocks_are_passed_over() -> None:
+    text = """clrmamepro ( name x )
+    resource ( name b rom ( name b.bin size 1 crc 12 flags baddump ) sample s release ( a b ) )
+    machine ( name c
+      disk ( name c sha1 0123456789ABCDEF0123456789abcdef01234567 )
+    )
+    other ( thing ( of ( no "use to us" ) ) )"""
+    _, first, second = read_all(text.encode())
+    assert isinstance(first, Game)
+    assert isinstance(second, Game)
+    assert first.roms == (Rom("b.bin", 1, crc32="00000012", status=Status.BAD_DUMP),)
+    assert second.roms[0].name == "c.chd"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("clrmamepro (", "breaks off"),
+        ("clrmamepro ( name", "breaks off"),
+        ("clrmamepro ( name x ) )", "closes nothing"),
+        ("clrmamepro ( name x ) game", "breaks off"),
+        ("clrmamepro ( name x ) game y", "stands in no block"),
+        ('clrmamepro ( name "x )', "has no end"),
+        ("clrmamepro " + "( a " * 100, "nested more than"),
+        ("clrmamepro ( name " + "x" * 2_000_000, "has no end"),
+        ("clrmamepro ( name x ) game ( description y )", "has no name"),
+        ("clrmamepro ( name x ) game ( name y ) clrmamepro ( name x )", "a second header"),
+        ("clrmamepro ( ) game ( name y rom ( name ../x size 1 crc 1 ) )", "leads out"),
+        ("clrmamepro ( ) game ( name y rom ( name x size 1 sha1 1 ) )", "is none"),
+        ("clrmamepro ( ) game ( name y rom ( name x size a ) )", "is no number"),
+    ],
+)
+def test_a_hostile_text_is_refused_in_a_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        read_all(text.encode())
+
+
+WORDS = st.sampled_from(["clrmamepro", "(", ")", "game", "rom", "name", '"a b"', "crc", "x", '"'])
+
+
+@given(st.lists(WORDS, max_size=30) | st.lists(st.text(max_size=5), max_size=9))
+def test_any_words_are_a_dat_or_a_sentence(words: list[str]) -> None:
+    with contextlib.suppress(BadInput):
+        read_all(" ".join(["clrmamepro", *words]).encode("utf-8", "surrogatepass"))
 
 
 def test_a_document_type_with_declarations_of_elements_is_passed_over() -> None:
@@ -297,7 +389,7 @@ def broken_zips(folder: Path) -> Iterator[tuple[Path, str]]:
     yield none, "holds no DAT"
     old = folder / "old.dat"
     old.write_text('clrmamepro (\n name "x"\n)')
-    yield old, "ClrMamePro"
+    yield old, "lists nothing"
 
 
 def test_what_is_no_archive_of_dats_is_a_sentence(folder: Path) -> None:

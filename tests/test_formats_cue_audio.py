@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 import wave
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,17 +13,22 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imagerd.base.errors import BadInput, NotAvailable
+from imagerd.base.digests import digest_bytes
+from imagerd.base.errors import AlreadyThere, BadInput, NotAvailable
 from imagerd.base.progress import run
+from imagerd.cli.main import cli
 from imagerd.disc.ranges import Extent
 from imagerd.disc.source import SectorState
-from imagerd.formats import WriteOptions, open_image, write_image
+from imagerd.formats import WriteOptions, WrittenImage, open_image, write_image
 from imagerd.formats.audiofile import open_audio
 from imagerd.toolkit.verify import verify
+from tests.discs_formats import read_all
 from tests.judges import ask
+from tests.sources import MemorySource, TrackPlan, audio, data, memory_disc
 from tests.test_tracks import sound
 
 soundfile = pytest.importorskip("soundfile")
@@ -223,3 +229,100 @@ def test_without_the_package_a_sentence_says_what_is_missing(
     monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(NotAvailable, match="package soundfile"):
         open_image(path)
+
+
+# -- written ---------------------------------------------------------------------------------------
+
+
+def made_as(
+    form: str, folder: Path, plans: Sequence[TrackPlan]
+) -> tuple[MemorySource, WrittenImage]:
+    source = memory_disc(plans)
+    for track in source.layout.tracks:
+        if not track.is_data:
+            source.raw[track.number][5:] = sound(len(source.raw[track.number]) - 5)
+    options = WriteOptions(sync=False, variant=(form,))
+    return source, run(write_image(source, folder / "x.cue", options))
+
+
+PLANS = st.lists(
+    st.builds(data, st.integers(8, 20))
+    | st.builds(audio, st.integers(10, 40), st.sampled_from([0, 3]), indexes=st.just((5,))),
+    min_size=1,
+    max_size=11,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(plans=PLANS, form=st.sampled_from(["wav", "flac"]))
+def test_any_disc_written_with_audio_files_is_the_same_disc(
+    plans: Sequence[TrackPlan], form: str
+) -> None:
+    with TemporaryDirectory() as name:
+        source, written = made_as(form, Path(name), plans)
+        image = open_image(Path(name) / "x.cue")
+        try:
+            assert image.layout == source.layout
+            assert image.warnings == ()
+            for track in source.layout.tracks:
+                area = range(track.start, track.end)
+                assert np.array_equal(read_all(image, area), source.raw[track.number])
+        finally:
+            image.close()
+        for track, told in zip(source.layout.tracks, written.tracks, strict=True):
+            assert told.digests == digest_bytes(source.raw[track.number].tobytes())
+        for file in written.files:
+            assert file.digests == digest_bytes(file.path.read_bytes())
+
+
+def test_flac_and_wave_decode_what_is_written_to_the_same_samples(tmp_path: Path) -> None:
+    plans = [data(20), *(audio(30, pregap=2) for _ in range(9))]
+    for form in ("wav", "flac"):
+        folder = tmp_path / form
+        folder.mkdir()
+        source, _ = made_as(form, folder, plans)
+        names = ["x (Track 01).bin", *(f"x (Track {n:02}).{form}" for n in range(2, 11))]
+        assert {path.name for path in folder.iterdir()} == {"x.cue", *names}
+        sheet = (folder / "x.cue").read_text()
+        assert sheet.count(" BINARY") == 1
+        assert sheet.count(f'.{form}" WAVE') == 9
+        for number in range(2, 11):
+            path = folder / f"x (Track {number:02}).{form}"
+            if form == "flac":
+                ask("flac", "-t", "-s", path)
+                ask("flac", "-d", "-s", "-o", path.with_suffix(".wav"), path)
+            with wave.open(str(path.with_suffix(".wav"))) as file:
+                assert file.getparams()[:3] == (2, 2, 44100)
+                assert file.readframes(file.getnframes()) == source.raw[number].tobytes()
+
+
+def test_one_track_alone_has_no_number_in_its_name(tmp_path: Path) -> None:
+    made_as("flac", tmp_path, [audio(20)])
+    assert {path.name for path in tmp_path.iterdir()} == {"x.cue", "x.flac"}
+
+
+def test_what_exists_is_not_replaced_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    (tmp_path / "x (Track 2).flac").write_text("a person's")
+    with pytest.raises(AlreadyThere):
+        made_as("flac", tmp_path, [data(20), audio(20)])
+    assert [path.name for path in tmp_path.iterdir()] == ["x (Track 2).flac"]
+
+
+def test_a_disc_goes_into_flac_and_back_to_the_same_bin(tmp_path: Path) -> None:
+    source, _ = made_as("flac", tmp_path, [data(20), audio(30, pregap=5), audio(20)])
+    told = CliRunner().invoke(
+        cli, ["convert", "--verify", str(tmp_path / "x.cue"), str(tmp_path / "y.cue")]
+    )
+    assert told.exit_code == 0, told.output
+    whole = b"".join(source.raw[track.number].tobytes() for track in source.layout.tracks)
+    assert (tmp_path / "y.bin").read_bytes() == whole
+    again = [
+        "convert",
+        "--verify",
+        "--as",
+        "flac",
+        str(tmp_path / "y.cue"),
+        str(tmp_path / "z.cue"),
+    ]
+    assert CliRunner().invoke(cli, again).exit_code == 0
+    assert (tmp_path / "z (Track 2).flac").exists()

@@ -236,7 +236,7 @@ def test_a_damaged_table_opens_or_is_refused(whole: Path, data: st.DataObject) -
 @pytest.mark.parametrize(
     ("at", "form", "value", "sentence"),
     [
-        (0x10, "<B", 2, "version 2"),
+        (0x10, "<B", 3, "a version that is not known"),
         (0x14, "<H", 0, "0 sessions"),
         (0x14, "<H", 60000, "60000 sessions"),
         (0x50, "<I", 1 << 31, "points to byte"),

@@ -29,10 +29,11 @@ from imagerd.disc.layout import (
     Track,
     TrackMode,
 )
-from imagerd.disc.msf import Msf
-from imagerd.disc.source import SectorState
+from imagerd.disc.msf import PREGAP, Msf
+from imagerd.disc.source import Sectors, SectorState
 from imagerd.formats import WriteOptions, open_image, write_image
 from imagerd.formats.datafile import DataFile
+from imagerd.formats.extents import Extent, empty_sectors
 from imagerd.formats.nrg.chunks import Chunk, read_chunks
 from imagerd.sectors.convert import to_raw
 from tests.discs_formats import (
@@ -53,21 +54,27 @@ from tests.sheets import (
     without_empty_pregaps,
     written,
 )
+from tests.sources import memory_blocks
 from tests.strategies_formats import layouts
 
 QUICK = WriteOptions(sync=False, hash=False)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(layout=layouts(starts=(0,)), with_sub=st.booleans())
-def test_any_layout_written_and_read_is_the_same(layout: Layout, with_sub: bool) -> None:
+@given(layout=layouts(starts=(0,)), with_sub=st.booleans(), version=st.sampled_from("12"))
+def test_any_layout_written_and_read_is_the_same(
+    layout: Layout, with_sub: bool, version: str
+) -> None:
     ranges = list(layout.ranges())
     assume(all(b.start - a.stop >= 150 for a, b in itertools.pairwise(ranges)))
     source = SubSource(layout) if with_sub else MemorySource(layout)
     stored = SectorFormat.RAW_SUB if with_sub else SectorFormat.RAW
     with (
         tempfile.TemporaryDirectory() as folder,
-        written(source, Path(folder) / "disc.nrg") as (_, image),
+        written(source, Path(folder) / "disc.nrg", replace(QUICK, variant=(version,))) as (
+            _,
+            image,
+        ),
     ):
         assert image.layout == stored_whole(without_empty_pregaps(layout), stored)
         assert image.warnings == ()
@@ -88,6 +95,18 @@ def mixed() -> Layout:
     last = Track(3, 1, TrackMode.AUDIO, (Index(0, 900), Index(1, 1050)), 1400)
     session = Session(1, (data, song, last), 1400)
     return Layout(Medium.CD, (session,), mcn="4006381333931", cd_text=build(texts, 3))
+
+
+def two_sessions() -> Layout:
+    songs = [
+        Track(n, n, TrackMode.AUDIO, (Index(1, at),), at + 9) for n, at in ((1, 0), (2, 11409))
+    ]
+    return Layout(Medium.CD, tuple(Session(t.session, (t,), t.end) for t in songs))
+
+
+def close_together() -> Layout:
+    songs = [Track(n, 1, TrackMode.AUDIO, (Index(1, at),), at + 9) for n, at in ((1, 0), (2, 9))]
+    return Layout(Medium.CD, (Session(1, tuple(songs), 18),))
 
 
 def mixed_source() -> MemorySource:
@@ -132,6 +151,127 @@ def test_the_two_seconds_before_a_session_are_in_the_file(tmp_path: Path) -> Non
     names = [chunk.name for chunk in read_chunks(file).chunks]
     file.close()
     assert names == ["CUEX", "DAOX", "CDTX", "SINF", "MTYP"]
+
+
+# -- version 1, and track at once ----------------------------------------------------------------
+
+
+def spaced(*tracks: tuple[TrackMode, int], start: int = 0) -> Layout:
+    """Tracks two seconds apart."""
+    made, at = [], start
+    for number, (mode, count) in enumerate(tracks, 1):
+        control = Control.NONE if mode is TrackMode.AUDIO else Control.DATA
+        gap = PREGAP if made else 0
+        indexes = (Index(0, at), Index(1, at + gap)) if gap else (Index(1, at),)
+        made.append(Track(number, 1, mode, indexes, at + gap + count, control=control))
+        at += gap + count
+    return Layout(Medium.CD, (Session(1, tuple(made), at),))
+
+
+class Spaced(MemorySource):
+    """A source whose pregaps are empty."""
+
+    def read(self, lba: int, count: int) -> Sectors:
+        track = self.layout.track_at(lba)
+        assert track is not None
+        if lba >= track.index1:
+            return super().read(lba, count)
+        count = min(count, track.index1 - lba)
+        extent = Extent(lba, count, track.mode, SectorFormat.RAW)
+        return Sectors.good(lba, empty_sectors(extent, lba, count), SectorFormat.RAW)
+
+
+KINDS = st.sampled_from([TrackMode.AUDIO, TrackMode.MODE1, TrackMode.MODE2])
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    tracks=st.lists(st.tuples(KINDS, st.integers(4, 30)), min_size=1, max_size=6),
+    version=st.sampled_from("12"),
+)
+def test_tracks_two_seconds_apart_are_the_same_track_at_once(
+    tracks: list[tuple[TrackMode, int]], version: str
+) -> None:
+    source = Spaced(spaced(*tracks))
+    options = replace(QUICK, variant=("tao", version))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        written(source, Path(folder) / "disc.nrg", options) as (result, image),
+    ):
+        assert image.warnings == ()
+        found, wanted = image.layout.tracks, source.layout.tracks
+        assert [(t.number, t.mode, t.indexes, t.end, t.control) for t in found] == [
+            (t.number, t.mode, t.indexes, t.end, t.control) for t in wanted
+        ]
+        assert_same_sectors(image, source)
+        assert result.left_out == ()
+        stored = sum(count for _, count in tracks) * 2352
+        assert 0 < image.path.stat().st_size - stored < 400
+
+
+@pytest.mark.parametrize("version", "12")
+def test_libcdio_finds_the_tracks_at_once(tmp_path: Path, version: str) -> None:
+    songs = [(TrackMode.AUDIO, 400), (TrackMode.AUDIO, 300), (TrackMode.AUDIO, 500)]
+    source = Spaced(spaced(*songs))
+    run(write_image(source, tmp_path / "x.nrg", replace(QUICK, variant=("tao", version))))
+    found = ask("cd-info", "--no-device-info", "-N", "x.nrg", cwd=tmp_path)
+    rows = re.findall(r"^ *(\d+): \d\d:\d\d:\d\d +(\d+) ", found, re.MULTILINE)
+    assert [(int(number), int(lsn)) for number, lsn in rows][:3] == [(1, 0), (2, 550), (3, 1000)]
+
+
+def test_nero_counts_lbas_without_the_gaps_and_others_with_them(tmp_path: Path) -> None:
+    """libcdio: the LBA of Nero's ETNF is the number of sectors before it in the file."""
+    song = noise(100, 2352, 2)
+    for second in (40, 190):
+        rows = struct.pack(">IIIi4x", 0, 40 * 2352, 7, 0)
+        rows += struct.pack(">IIIi4x", 40 * 2352, 60 * 2352, 7, second)
+        path = nrg(tmp_path / "x.nrg", song.tobytes(), [Chunk("ETNF", rows)], new=False)
+        image = open_image(path)
+        try:
+            assert [track.index1 for track in image.layout.tracks] == [0, 190]
+            assert np.array_equal(read_all(image, range(190, 250)), song[40:])
+        finally:
+            image.close()
+
+
+@pytest.mark.parametrize(
+    ("layout", "sentence"),
+    [
+        (mixed(), "The pregap of track 2 is not empty"),
+        (spaced((TrackMode.AUDIO, 10), start=30), "begins at LBA 30"),
+        (two_sessions(), "several sessions"),
+        (close_together(), "has a pregap of 0 sectors"),
+    ],
+)
+def test_what_track_at_once_cannot_be_is_a_sentence(
+    tmp_path: Path, layout: Layout, sentence: str
+) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        run(write_image(MemorySource(layout), tmp_path / "x.nrg", replace(QUICK, variant=("tao",))))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("version", "12")
+def test_a_dvd_is_written_and_read_as_one(tmp_path: Path, version: str) -> None:
+    source = memory_blocks(90)
+    options = replace(QUICK, variant=(version,))
+    with written(source, tmp_path / "x.nrg", options) as (_, image):
+        assert image.layout.medium is Medium.DVD
+        assert image.warnings == ()
+        assert np.array_equal(image.read(0, 90).data, source.read(0, 90).data)
+
+
+@pytest.mark.parametrize("words", [("1", "2"), ("dao", "tao"), ("3",), ("1", "1")])
+def test_what_an_nrg_cannot_be_is_a_sentence(tmp_path: Path, words: tuple[str, ...]) -> None:
+    with pytest.raises(BadInput, match=r"Cannot write .* as"):
+        run(write_image(mixed_source(), tmp_path / "x.nrg", replace(QUICK, variant=words)))
+
+
+def test_iat_finds_the_volume_in_version_1(tmp_path: Path) -> None:
+    """libcdio takes the sectors of a CUES for 2336 bytes, and cannot judge."""
+    run(write_image(mixed_source(), tmp_path / "x.nrg", replace(QUICK, variant=("1",))))
+    ask("iat", "x.nrg", "x.iso", cwd=tmp_path)
+    assert (tmp_path / "x.iso").read_bytes().startswith(volume_sectors(400).tobytes())
 
 
 # -- images of other programs ---------------------------------------------------------------------

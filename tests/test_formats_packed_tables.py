@@ -9,6 +9,7 @@ import plistlib
 import struct
 import zlib
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from imagerd.base.errors import BadInput
 from imagerd.formats import identify, open_image
+from imagerd.formats.chd.lzmaraw import Encoder
 from imagerd.formats.packed.adc import from_adc
 from tests.discs_formats import volume_sectors
 from tests.judges import ask
@@ -178,7 +180,73 @@ def daa(cut: int | None = None) -> list[bytes]:
     return [first, further + zlib.crc32(further).to_bytes(4, "little") + data[cut:]]
 
 
+def _bits(fields: list[tuple[int, int]]) -> bytes:
+    """Numbers of so many bits, lowest bit first."""
+    whole = at = 0
+    for value, width in fields:
+        whole |= value << at
+        at += width
+    return whole.to_bytes(-(-at // 8), "little")
+
+
+DISGUISES = {"plain": 0, "numbers": 0x20000, "bytes": 0x8000000, "deflated": 0x4000}
+
+
+def x86(data: bytes) -> bytes:
+    """BCJ as LZMA's SDK encodes it: what an .xz of LZMA2 in stored pieces has in them."""
+    filters = [{"id": lzma.FILTER_X86}, {"id": lzma.FILTER_LZMA2, "preset": 0}]
+    packed = lzma.compress(data, lzma.FORMAT_RAW, filters=filters)
+    decoder = lzma.LZMADecompressor(
+        lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2, "preset": 0}]
+    )
+    return decoder.decompress(packed)
+
+
+def daa_bits(disguise: int = 0, *, x86_filter: bool = True, content: bytes = CONTENT) -> bytes:
+    """Version 0x110: chunks of 16 KiB by LZMA, deflate and stored in turn."""
+    size, encoder = 1 << 14, Encoder(1 << 16)
+    rows, packed = [], b""
+    masks = b"\n5-?\x083\t\x15"
+    for number, at in enumerate(range(0, len(content), size)):
+        piece, kind = content[at : at + size], number % 3
+        if kind == 0:
+            data = encoder.encode(x86(piece) if x86_filter else piece)
+        elif kind == 1:
+            deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+            data = deflate.compress(piece) + deflate.flush()
+        if kind == 2 or not 5 <= len(data) < size:
+            data, kind = piece.ljust(size, b"\0"), 0
+        mask = (number ^ masks[number & 7]) * 0x01010101 if disguise & 0x20000 else 0
+        rows += [(len(data) - 5 ^ mask & 0x7FFF, 15), (kind ^ mask & 1, 1)]
+        packed += data
+    table = _bits(rows)
+    if disguise & 0x8000000:
+        blocks = len(content) // 2048
+        row = (blocks + (blocks >> 8) * n for n in range(len(table)))
+        table = bytes(byte + n & 0xFF for byte, n in zip(table, row, strict=True))
+    deflated = 0
+    if disguise & 0x4000:
+        deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+        table = deflate.compress(table) + deflate.flush()
+        deflated = len(table)
+    fields = struct.pack("<BIBB", 1, deflated, 5 << 3 | 1, x86_filter) + b"\x5d\0\0\1\0\0\0\0\0"
+    place = 76 + len(table)
+    flags = size >> 14 | 0x100000 | disguise
+    sizes = (len(content), place + len(packed))
+    head = struct.pack("<16sIIIIIIQQ", b"DAA", 76, 0x110, place, 1, 0, flags, *sizes) + fields
+    return head + zlib.crc32(head).to_bytes(4, "little") + table + packed
+
+
+def of_machine_code(count: int) -> bytes:
+    """Calls and jumps close to each other and at the ends of chunks, where BCJ is particular."""
+    random = Random(7)
+    words = [b"\xe8", b"\xe9", b"\xe8\0", b"\xe9\xff", b"\0", b"\xff", b"\x8b\xc3"]
+    code = b"".join(random.choice(words) for _ in range(count * 2048))
+    return volume_sectors(20).tobytes() + code[: (count - 20) * 2048]
+
+
 MADE = {"daa": daa()[0], "dax": dax(), "isz": isz()[0], "dmg": dmg()}
+HOSTILE = {**MADE, "110.daa": daa_bits(0x4000)}
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -237,6 +305,36 @@ def test_daa2iso_unpacks_the_same(tmp_path: Path) -> None:
     assert (tmp_path / "out.iso").read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("disguise", DISGUISES)
+@pytest.mark.parametrize("x86_filter", [False, True])
+def test_a_daa_of_version_110_is_read_and_daa2iso_unpacks_the_same(
+    tmp_path: Path, disguise: str, x86_filter: bool
+) -> None:
+    data = of_machine_code(301)  # the last chunk is not a whole one
+    path = tmp_path / "x.daa"
+    path.write_bytes(daa_bits(DISGUISES[disguise], x86_filter=x86_filter, content=data))
+    with open_image(path) as image:
+        assert not image.warnings
+        assert stored_bytes(image) == (data, [])
+    ask("daa2iso", path, tmp_path / "out.iso", ok=(1,))
+    assert (tmp_path / "out.iso").read_bytes() == data
+
+
+def test_a_deflate_of_powerisos_own_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.daa").write_bytes(daa_bits(1 << 23))
+    with pytest.raises(BadInput, match="use daa2iso"):
+        open_image(tmp_path / "x.daa")
+
+
+@pytest.mark.parametrize("at", [61, 63, 16, 40])
+def test_headers_of_version_110_that_cannot_be_are_refused(tmp_path: Path, at: int) -> None:
+    made = bytearray(daa_bits())
+    made[at : at + 2] = b"\xfe\xff"
+    made[72:76] = zlib.crc32(made[:72]).to_bytes(4, "little")
+    (tmp_path / "x.daa").write_bytes(made)
+    opens_or_says_why(tmp_path / "x.daa")
+
+
 @pytest.mark.parametrize("cut", [0, 1, 30_000])
 def test_a_daa_goes_on_in_its_parts(tmp_path: Path, cut: int) -> None:
     for name, data in zip(("x.daa", "x.d00"), daa(cut), strict=True):
@@ -274,7 +372,7 @@ def test_a_damaged_chunk_costs_its_own_sectors(tmp_path: Path) -> None:
     assert found[8 * 2048 :] == CONTENT[8 * 2048 :]
 
 
-@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize("name", HOSTILE)
 @given(data=st.data())
 @settings(
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -282,10 +380,10 @@ def test_a_damaged_chunk_costs_its_own_sectors(tmp_path: Path) -> None:
 def test_any_damage_gives_a_sentence_or_an_image(
     tmp_path: Path, name: str, data: st.DataObject
 ) -> None:
-    made = damaged(data, MADE[name], head=200)
+    made = damaged(data, HOSTILE[name], head=200)
     if name == "dmg":  # all that counts is at the end
-        made = damaged(data, MADE[name][::-1], head=512 + 3000)[::-1]
-    if name == "daa" and len(made) > 76 and data.draw(st.booleans()):
+        made = damaged(data, HOSTILE[name][::-1], head=512 + 3000)[::-1]
+    if name.endswith("daa") and len(made) > 76 and data.draw(st.booleans()):
         made = made[:72] + zlib.crc32(made[:72]).to_bytes(4, "little") + made[76:]
     path = tmp_path / f"x.{name}"
     path.write_bytes(made)

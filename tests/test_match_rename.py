@@ -20,15 +20,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagerd.base.errors import AlreadyThere, BadInput, NotAvailable
+from imagerd.base.progress import run
 from imagerd.catalog.records import ImageFile
 from imagerd.cli.main import cli
-from imagerd.formats import open_image
+from imagerd.formats import WriteOptions, open_image, write_image
 from imagerd.toolkit.match import renaming
 from imagerd.toolkit.match.pieces import pieces_of
 from imagerd.toolkit.match.template import Template
 from tests.catalogs import a_job, new_image, open_catalog
 from tests.dats import write_datafile
+from tests.discs_formats import MemorySource as GdSource
 from tests.sources import MemorySource, audio, data, memory_disc
+from tests.test_formats_chd import gd_rom
 from tests.toolkit_images import write_cue, write_iso
 
 MIXED = (data(60), audio(40, pregap=10), audio(30))
@@ -92,6 +95,110 @@ def test_an_image_is_renamed_with_all_its_files(folder: Path, split: bool) -> No
     assert text.startswith(b"\xef\xbb\xbfREM A remark that stays\r\n")
     again = told("match", folder, "--rename", "{name}")
     assert again["images"][0]["result"]["verdict"] == "match"
+
+
+# -- sets of files whose sheet is none of cue ------------------------------------------------------
+
+
+def in_container(folder: Path, disc: MemorySource, name: str) -> Path:
+    run(write_image(disc, folder / name, WriteOptions(sync=False, hash=False)))
+    return folder / name
+
+
+SETS = {
+    "disc.ccd": {"Game, (USA).ccd", "Game, (USA).img", "Game, (USA).sub"},
+    "disc.mds": {"Game, (USA).mds", "Game, (USA).mdf"},
+    "disc.toc": {"Game, (USA).toc", "Game, (USA).bin"},
+    "disc.nrg": {"Game, (USA).nrg"},
+    "disc.chd": {"Game, (USA).chd"},
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_container_is_renamed_with_its_set_of_files(folder: Path, name: str) -> None:
+    disc = memory_disc(MIXED)
+    learn(folder, "Game, (USA)", disc)
+    in_container(folder, disc, name)
+    (folder / "disc.map").write_text("a map")
+    before = picture(folder)
+    told("match", folder, "--rename", "{system}/{name}", "--dry-run")
+    assert picture(folder) == before
+    told("match", folder, "--rename", "{system}/{name}")
+    found = picture(folder)
+    assert set(found) == {f"Maker - System/{n}" for n in (*SETS[name], "Game, (USA).map")}
+    again = told("match", folder, "--rename", "{system}/{name}", "--dry-run")["images"][0]
+    assert again["result"]["verdict"] == "match"
+    sheet = {digest for file, digest in found.items() if file.endswith(".toc")}
+    assert set(found.values()) - sheet <= set(before.values())
+
+
+def test_a_gd_rom_keeps_every_byte_of_its_sheet_but_the_names(tmp_path: Path) -> None:
+    source = GdSource(gd_rom())
+    main = in_container(tmp_path, source, "old name.gdi")
+    text = main.read_text().replace("\n", "   \n").replace(" 2352 ", "   2352\t")
+    main.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    before = (tmp_path / "old name-track03.bin").read_bytes()
+    plan = renaming.plan_for(pieces_of(main), Template.parse("{system}/{name}"), FIELDS)
+    renaming.carry_out(renaming.joined([plan]))
+    assert sorted(picture(tmp_path)) == [
+        "S/N (Track 1).bin", "S/N (Track 2).raw", "S/N (Track 3).bin", "S/N (Track 4).raw",
+        "S/N (Track 5).bin", "S/N.gdi",
+    ]  # fmt: skip
+    expected = text
+    for number, suffix in enumerate(("bin", "raw", "bin", "raw", "bin"), 1):
+        expected = expected.replace(
+            f"old name-track0{number}.{suffix}", f"N (Track {number}).{suffix}"
+        )
+    assert (tmp_path / "S/N.gdi").read_bytes() == b"\xef\xbb\xbf" + expected.encode()
+    assert (tmp_path / "S/N (Track 3).bin").read_bytes() == before
+    with closing(open_image(tmp_path / "S/N.gdi")) as image:
+        assert len(image.layout.tracks) == 5
+    plain = Template.parse("{name}[{track}]")  # and back, to a name without blanks
+    renaming.carry_out(
+        renaming.joined([renaming.plan_for(pieces_of(tmp_path / "S/N.gdi"), plain, FIELDS)])
+    )
+    assert b'"' not in (tmp_path / "S/N.gdi").read_bytes()
+    with closing(open_image(tmp_path / "S/N.gdi")) as image:
+        assert len(image.layout.tracks) == 5
+
+
+def test_a_toc_keeps_its_comments_and_texts(tmp_path: Path) -> None:
+    disc = memory_disc((audio(30), audio(20)))
+    main = in_container(tmp_path, disc, "disc.toc")
+    text = main.read_text()
+    assert text.count('"disc.bin"') >= 2
+    noted = text.replace("TRACK AUDIO", '// FILE "disc.bin" is meant\nTRACK AUDIO', 1)
+    noted = noted.replace("\n", "\r\n")
+    main.write_bytes(noted.encode())
+    plan = renaming.plan_for(pieces_of(main), Template.parse("{name}"), {**FIELDS, "name": "A\xe9"})
+    renaming.carry_out(renaming.joined([plan]))
+    expected = noted.replace('"disc.bin"', '"A\xe9.bin"')
+    expected = expected.replace('// FILE "A\xe9.bin"', '// FILE "disc.bin"')
+    assert (tmp_path / "A\xe9.toc").read_bytes() == expected.encode()
+    with closing(open_image(tmp_path / "A\xe9.toc")) as image:
+        assert [path.name for path in image.files] == ["A\xe9.toc", "A\xe9.bin"]
+
+
+@pytest.mark.parametrize("names", [("x.iso.001", "x.iso.002"), ("x.part1", "x.part2")])
+def test_parts_are_renamed_together(folder: Path, names: tuple[str, str]) -> None:
+    disc = memory_disc((data(60),))
+    user = disc.raw[1][:, 16:2064].tobytes()
+    dat = write_datafile(folder.parent / "x.dat", {"Game": {"Game.iso": user}})
+    assert imagerctl("dat", "import", dat).exit_code == 0
+    for name, part in zip(names, (user[:70_000], user[70_000:]), strict=True):
+        (folder / name).write_bytes(part)
+    told("match", folder / names[0], "--rename", "{name}")
+    assert set(picture(folder)) == {name.replace("x", "Game", 1) for name in names}
+
+
+def test_what_names_its_files_in_binary_is_left_alone(tmp_path: Path) -> None:
+    main = in_container(tmp_path, memory_disc(MIXED), "disc.mds")
+    body = main.read_bytes()
+    assert b"*.mdf\0" in body
+    main.write_bytes(body.replace(b"*.mdf\0", b"d.mdf\0"))
+    (tmp_path / "disc.mdf").rename(tmp_path / "d.mdf")
+    with pytest.raises(BadInput, match="by its own name"):
+        pieces_of(main)
 
 
 def test_the_same_name_again_changes_nothing(folder: Path) -> None:

@@ -36,7 +36,7 @@ def open_file(file: DataFile, format: str = "bin") -> ExtentImage:
             f"{path} has neither data sectors nor a volume, and its length fits no sector size;"
             " name its cue sheet instead."
         )
-    sheet = _sheet(path)
+    sheet = sheet_beside(path)
     if sheet is not None:
         warnings.append(
             Warning_(path, None, f"open {sheet.name} for its tracks; this is one track")
@@ -44,7 +44,7 @@ def open_file(file: DataFile, format: str = "bin") -> ExtentImage:
     return _image(file, format, found, warnings)
 
 
-def _sheet(path: Path) -> Path | None:
+def sheet_beside(path: Path) -> Path | None:
     """The sheet beside it: X.cue for X.bin, and for X.bin.ecm."""
     names = [path.with_suffix(suffix) for suffix in (".cue", ".CUE")]
     if path.with_suffix("").suffix.lower() in (".bin", ".img"):

@@ -116,6 +116,20 @@ def hasher(options: WriteOptions, stack: ExitStack) -> Hasher | None:
     return made
 
 
+def digests_of(path: Path) -> Digests:
+    """The digests of a finished file, for what was not written from its beginning to its end."""
+    made = Hasher(threads=True)
+    try:
+        with path.open("rb", buffering=0) as stream:
+            while piece := stream.read(1 << 20):
+                made.update(piece)
+        return made.digests()
+    except OSError as error:
+        raise NotAvailable(f"Cannot read {path} back: {error.strerror}.") from error
+    finally:
+        made.close()
+
+
 def refuse_all(targets: Sequence[Path], options: WriteOptions) -> None:
     """Raise before any work if one of the files may not be written.
 

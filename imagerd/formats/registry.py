@@ -19,6 +19,7 @@ from typing import Protocol, cast
 from imagerd.base.errors import BadInput
 from imagerd.disc.layout import Layout
 from imagerd.formats import signs
+from imagerd.formats import variants as forms
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.features import WHOLE_CD, Feature, is_gd
 from imagerd.formats.image import Image
@@ -32,6 +33,7 @@ class Container(StrEnum):
     CCD = "ccd"
     NRG = "nrg"
     MDS = "mds"
+    MDX = "mdx"
     GDI = "gdi"
     CDI = "cdi"
     B6T = "b6t"
@@ -60,8 +62,9 @@ class Row:
     `reader` and `writer` are modules. `sign` tells by content; `suffixes` are asked only where no
     content speaks, the first of them names the container when writing. `holds`: the features that
     what `writer` writes keeps; None where that is not told, so that no loss can be named before.
-    `not_of_gd`: those of them that it does not keep of a GD-ROM. `empty_pregaps`: without having
-    words for pregaps, it keeps those that are silent or empty.
+    `variants`: the forms that can be asked for. `not_of_gd`: the features that it does not keep
+    of a GD-ROM. `empty_pregaps`: without having words for pregaps, it keeps those that are silent
+    or empty.
     """
 
     reader: str
@@ -69,6 +72,7 @@ class Row:
     sign: Callable[[DataFile], bool]
     writer: str | None = None
     holds: frozenset[Feature] | None = None
+    variants: tuple[forms.Variant, ...] = ()
     not_of_gd: frozenset[Feature] = frozenset()
     empty_pregaps: bool = False
 
@@ -90,6 +94,7 @@ ROWS = {
         signs.is_sheet,
         "imagerd.formats.cue.writing",
         WHOLE_CD,
+        forms.CUE,
     ),
     Container.CHD: Row(
         "imagerd.formats.chd.opening",
@@ -97,6 +102,7 @@ ROWS = {
         signs.is_chd,
         "imagerd.formats.chd.writing",
         WHOLE_CD | {Feature.SUBCHANNEL, Feature.BLOCKS, Feature.LAYERS, Feature.DPM},
+        forms.CHD,
         not_of_gd=frozenset({Feature.SUBCHANNEL}),  # players refuse one that has it
     ),
     Container.TOC: Row(
@@ -118,8 +124,10 @@ ROWS = {
         (".nrg",),
         signs.is_nrg,
         "imagerd.formats.nrg.writing",
-        _CD_WITH_SUB,
+        _CD_WITH_SUB | {Feature.BLOCKS},
+        forms.NRG,
     ),
+    Container.MDX: Row("imagerd.formats.mds.mdx", (".mdx",), signs.is_mdx),
     Container.MDS: Row(
         "imagerd.formats.mds.opening",
         (".mds",),
@@ -154,6 +162,7 @@ ROWS = {
         signs.is_cso,
         "imagerd.formats.packed.cso_writing",
         frozenset({Feature.BLOCKS}),
+        forms.CSO,
     ),
     Container.GZIP: Row(_PACKED, (".gz",), signs.is_gzip),
     Container.XZ: Row(_PACKED, (".xz",), signs.is_xz),

@@ -58,6 +58,11 @@ def is_mds(file: DataFile) -> bool:
     return file.peek(0, 16) == b"MEDIA DESCRIPTOR"
 
 
+def is_mdx(file: DataFile) -> bool:
+    """Whether it is an image of DAEMON Tools: a .mdx, or the description of version 2."""
+    return file.peek(0, 17) == b"MEDIA DESCRIPTOR\2"
+
+
 def is_gdi(file: DataFile) -> bool:
     """Whether it is the text of a GD-ROM image."""
     return _GDI.match(file.peek(0, 256)) is not None

@@ -14,6 +14,7 @@ from imagerd.disc.source import SectorSource
 from imagerd.formats.features import Feature, Trait, lost
 from imagerd.formats.origin import Origin, origin_of
 from imagerd.formats.registry import ROWS, Container
+from imagerd.formats.variants import chosen
 from imagerd.formats.written import WriteOptions, WrittenImage
 
 _SHEETS = (Container.CUE, Container.ECM)  # the sheet itself is what is written
@@ -37,12 +38,14 @@ def write_image(
 
     A task: yields `Progress` in sectors, returns a `WrittenImage`. The files appear under their
     names only when all are whole. Raises `BadInput` for a suffix that cannot be written and for
-    a source that the container cannot hold, `AlreadyThere` for targets that exist.
+    a source that the container cannot hold, and for a variant that it has not, `AlreadyThere` for
+    targets that exist.
     """
     container = container_of(target)
     row = ROWS[container]
     writer = cast("_Writer", import_module(row.writer or ""))
     wanted = options or WriteOptions()
+    chosen(wanted.variant, row.variants, str(target))
     origin = origin_of(source) if wanted.origin is None else wanted.origin
     if row.holds is not None and container not in _SHEETS:
         origin = origin.within(row.holds)
@@ -67,21 +70,24 @@ def losses(
     *,
     track: int | None = None,
     origin: Origin | None = None,
+    variant: tuple[str, ...] = (),
 ) -> tuple[Trait, ...] | None:
     """What of `source` the container cannot hold, known before anything is written.
 
     `track`: the data track that is written where it holds only one. `origin`: what the source
-    came with, where it does not say so itself. None where the container's row does not say what
-    it holds.
+    came with, where it does not say so itself. `variant`: see `WriteOptions`. None where the
+    container's row does not say what it holds.
     """
     row = ROWS[container]
     holds = row.holds_of(source.layout)
     if holds is None:
         return None
+    forms = chosen(variant, row.variants, f"a .{container}")
+    lacks = frozenset(feature for form in forms for feature in form.lacks)
     more = {Feature.DPM} if origin is not None and origin.densities else set[Feature]()
     return lost(
         source,
-        holds,
+        holds - lacks,
         track=track,
         more=frozenset(more),
         empty_pregaps=row.empty_pregaps,

@@ -28,7 +28,8 @@ class WriteOptions:
     one .bin for each track, or one for all; if None, as the cue sheet has it that the source came
     with, and one for all where there is none. `origin`: what the source came with, such as that
     sheet, to be kept as far as it stays true; that of the source itself if None. `quick`: where
-    the container compresses, rather soon than small.
+    the container compresses, rather soon than small. `variant`: the words for the
+    form of the container; see `imagerd.formats.variants`.
     """
 
     overwrite: bool = False
@@ -44,6 +45,7 @@ class WriteOptions:
     raw: bool = True
     origin: Origin | None = None
     quick: bool = False
+    variant: tuple[str, ...] = ()
 
     def fill_of(self, mode: TrackMode) -> bytes:
         """What fills unread sectors of a track."""

@@ -45,7 +45,8 @@ class ConvertOptions:
     before it gets its name. `strict`: refuse what the container cannot hold. `verify`: read the
     target back and compare. `keep`: a target that is there already and is what would be written
     is left alone; what is there and is something else is `AlreadyThere`. `swap`: exchange the two
-    bytes of each sample of audio. `split_tracks`, `raw`, `quick`, `origin`: see `WriteOptions`.
+    bytes of each sample of audio. `split_tracks`, `raw`, `quick`, `origin`, `variant`: see
+    `WriteOptions`.
     """
 
     overwrite: bool = False
@@ -62,6 +63,7 @@ class ConvertOptions:
     raw: bool = True
     quick: bool = False
     origin: Origin | None = None
+    variant: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def convert(
         from imagerd.toolkit.reread import reread
 
         view = CheckedSource(source, repair=wanted.repair, spared=spared)
-        again = yield from reread(view, target, track=wanted.track)
+        again = yield from reread(view, target, track=wanted.track, variant=wanted.variant)
         result = replace(result, reread=again, ok=result.ok and again.same)
     return result
 
@@ -158,7 +160,13 @@ def known_losses(source: SectorSource, target: Path, options: ConvertOptions) ->
     Raises `BadInput` for any such thing, or if it is not known, where the options are strict.
     """
     container = container_of(target)
-    lost = losses(source, container, track=options.track, origin=options.origin)
+    lost = losses(
+        source,
+        container,
+        track=options.track,
+        origin=options.origin,
+        variant=options.variant,
+    )
     if options.strict and lost is None:
         raise BadInput(
             f"What a .{container} cannot hold is not told before it is written; convert to"
@@ -185,7 +193,7 @@ def _kept(source: SectorSource, target: Path, wanted: ConvertOptions) -> Task[Co
     spared = Intended(source)
     checked = CheckedSource(doubts, repair=wanted.repair, spared=spared)
     try:
-        again = yield from reread(checked, target, track=wanted.track)
+        again = yield from reread(checked, target, track=wanted.track, variant=wanted.variant)
     except BadInput:
         return None  # whatever it is, it is not what would be written
     if not again.same:
@@ -290,6 +298,7 @@ def _write_options(wanted: ConvertOptions, spared: Contains[int], *, check: bool
         raw=wanted.raw,
         quick=wanted.quick,
         origin=wanted.origin,
+        variant=wanted.variant,
     )
 
 

@@ -32,13 +32,20 @@ class Reread:
     remarks: tuple[str, ...]
 
 
-def reread(source: SectorSource, target: Path, *, track: int | None = None) -> Task[Reread]:
+def reread(
+    source: SectorSource,
+    target: Path,
+    *,
+    track: int | None = None,
+    variant: tuple[str, ...] = (),
+) -> Task[Reread]:
     """Open the image `target` and compare it, sector by sector, with what `source` gives.
 
     What the container cannot hold is not asked for. `track`: the data track that an .iso has.
+    `variant`: the form of the container.
     """
     container = container_of(target)
-    lossy = losses(source, container, track=track) != ()
+    lossy = losses(source, container, track=track, variant=variant) != ()
     with closing(open_image(opened_by(target))) as image:
         if container in COOKED:
             view = UserView(source, track)

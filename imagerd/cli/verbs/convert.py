@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -66,9 +67,19 @@ class _Call:
     help="Correct sectors by their parity; by default from one container to another.",
 )
 @click.option("--swap", is_flag=True, help="Exchange the two bytes of each sample of audio.")
+@click.option(
+    "--as",
+    "form",
+    default="",
+    metavar="FORM",
+    help="Which form of the container: .nrg 1, tao; .cso 2; .cue wav, flac; .chd its codecs.",
+)
 @click.option("--raw", is_flag=True, help="Make raw sectors of an .iso for a .cue.")
 @click.option("--fast", is_flag=True, help="Pack soon rather than small (.chd, .cso, .zso).")
 @click.option("--cut", is_flag=True, help="Let an .iso lose bytes of mode 2 form 2 sectors.")
+@click.option(
+    "--sheet-only", is_flag=True, help="Write only the .cue of a bare .bin; copy nothing."
+)
 @click.option("--hash", "with_hash", is_flag=True, help="Also tell the digests of what is written.")
 @click.option("--sync", is_flag=True, help="Return only when all is on the disk.")
 @click.option("--processes", type=click.IntRange(1, 64), help="How many; by default one a core.")
@@ -86,9 +97,11 @@ def command(
     split: bool | None,
     repair: bool | None,
     swap: bool,
+    form: str,
     raw: bool,
     fast: bool,
     cut: bool,
+    sheet_only: bool,
     with_hash: bool,
     sync: bool,
     processes: int | None,
@@ -107,6 +120,14 @@ def command(
     which then are converted side by side. What the container cannot hold is told before it is
     written.
 
+    --as asks for another form of it, in words with commas between: .nrg 1 or 2 (the version), tao
+    or dao (track at once, disc at once); .cso 1 or 2; .cue wav or flac (a file of that kind for
+    each audio track); .chd none, or up to four of zlib, lzma, huff, flac, zstd, cdzl, cdlz, cdfl,
+    cdzs (each hunk by the one that makes it smallest), and hunk=BYTES.
+
+    --sheet-only writes the sheet of a bare .bin, .img or .iso beside it: one track, as its
+    sectors tell.
+
     The EDC of every data sector is checked on the way. From one container to another, sectors are
     corrected by their parity where that makes the EDC right, and listed; what a copy protection
     made bad is left so. --no-repair keeps all bytes as read; of a drive, and within a container,
@@ -120,8 +141,11 @@ def command(
       imagerctl convert --split game.cue split/game.cue
       imagerctl convert --track 2 pce.cue data.iso
       imagerctl convert --raw game.iso game.cue
+      imagerctl convert --sheet-only game.bin game.cue
       imagerctl convert game.cue game.ccd
       imagerctl convert --fast game.cue game.chd
+      imagerctl convert --as cdzl,cdfl game.cue game.chd
+      imagerctl convert --as flac album.chd album.cue
       imagerctl convert /dev/sr0 disc.iso
       imagerctl convert *.iso --to cue --into sheets --verify
       imagerctl convert *.iso --to cue --into sheets --continue
@@ -129,6 +153,7 @@ def command(
     Exit code: 1 if sectors with a wrong EDC, doubtful ones, or filling for unreadable ones were
     written, or reading back gave something else. Of many, the worst.
     """
+    from imagerd.formats.variants import words_of
     from imagerd.toolkit.convert import ConvertOptions
 
     output = Output("convert", as_json=as_json, quiet=quiet)
@@ -145,6 +170,7 @@ def command(
         swap=swap,
         raw=raw,
         quick=fast,
+        variant=words_of(form),
     )
     call = _Call(options, repair, Accounts(catalog, config, no_catalog, no_map), quiet)
     if suffix is None:
@@ -152,8 +178,13 @@ def command(
             raise click.UsageError("--into needs --to, which says what to convert to.")
         if len(names) != 2:
             raise click.UsageError("Name a source and a target, or many sources and --to.")
+        if sheet_only:
+            _sheet_only(names[0], Path(names[1]), output, overwrite=overwrite)
+            return
         _one(names[0], Path(names[1]), call, output)
     else:
+        if sheet_only:
+            raise click.UsageError("--sheet-only is for one .bin and its .cue.")
         _many(names, suffix, folder, call, processes, output)
 
 
@@ -164,6 +195,19 @@ def _one(source: str, target: Path, call: _Call, output: Output) -> None:
         told = Told(source, result, _summary(disc.account), remarks)
     output.tell(told, lines)
     failures.finish(ExitCode.OK if result.ok else ExitCode.FINDING)
+
+
+def _sheet_only(source: str, target: Path, output: Output, *, overwrite: bool) -> None:
+    from imagerd.disc.ranges import NOWHERE
+    from imagerd.formats import WrittenFile, open_image
+    from imagerd.toolkit.convert import ConvertResult
+    from imagerd.toolkit.offering import write_sheet_for
+
+    with closing(open_image(Path(source))) as image:
+        write_sheet_for(image, target, overwrite=overwrite)
+    bad = (NOWHERE, NOWHERE, NOWHERE, NOWHERE)
+    result = ConvertResult(True, target, "cue", (WrittenFile(target, None),), (), *bad, None)
+    output.tell(Told(source, result, None), lines)
 
 
 def _many(

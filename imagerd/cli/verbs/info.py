@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
+from imagerd.base.errors import BadInput
 from imagerd.cli import failures, text
 from imagerd.cli.accounts import Accounts, account_options
 from imagerd.cli.naming import images_in, named_in
@@ -19,6 +20,7 @@ from imagerd.cli.sources import Opened, is_drive, opened
 
 if TYPE_CHECKING:
     from imagerd.filesystems.volume import VolumeInfo
+    from imagerd.formats import Image
     from imagerd.formats.datafile import Packing
     from imagerd.toolkit.account import Account, AccountSummary
     from imagerd.toolkit.containers import ChdInfo
@@ -34,7 +36,7 @@ _FEW = 8  # images, for which no processes are started
 class _Told:
     """`container`: "drive", or the image's format. Warnings are the parser's, and on what could
     not be asked. `account`: what is known of an image from when it was made. `packings`: of its
-    data files, as far as they are packed.
+    data files, as far as they are packed. `sheet`: the cue sheet that a bare .bin could have.
     """
 
     source: str
@@ -46,6 +48,7 @@ class _Told:
     account: AccountSummary | None = None
     packings: tuple[Packing, ...] = ()
     chd: ChdInfo | None = None
+    sheet: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,8 @@ def command(
 
     Container, medium, sessions, tracks with their modes, indexes, pregaps, flags and ISRC, the
     catalogue number, CD-Text titles, disc ids, file systems, and what is odd about the image. Of
-    an image that is in the catalog, or has a ddrescue map file beside it, which sectors are bad.
+    an image that is in the catalog, or has a ddrescue map file beside it, which sectors are bad. Of
+    a .bin or .img without a sheet, the sheet that `convert --sheet-only` would write.
 
     SOURCE may be a folder: all images below it are told. Of several, one that cannot be opened is
     told as an error among the others. Nothing is unpacked that need not be: how long the content
@@ -188,6 +192,7 @@ def _describe(source: Opened) -> _Told:
         account=_summary(source.account),
         packings=packings_of(image),
         chd=chd_of(image),
+        sheet=_offered(image),
     )
 
 
@@ -208,6 +213,21 @@ def _any_lines(told: _Told | _Failed, width: int | None) -> Iterator[str]:
     yield ""
 
 
+def _offered(image: Image) -> str | None:
+    """The sheet for a bare .bin that has none beside it; None of others."""
+    from imagerd.formats.bare import sheet_beside
+    from imagerd.formats.registry import ROWS, Container
+    from imagerd.toolkit.offering import sheet_for
+
+    bare = image.path.suffix.lower() in ROWS[Container.BIN].suffixes
+    if not bare or sheet_beside(image.path) is not None:
+        return None
+    try:
+        return sheet_for(image).decode("utf-8", "replace")
+    except BadInput:
+        return None
+
+
 def _lines(told: _Told, width: int | None) -> Iterator[str]:
     disc = told.disc
     yield text.strong(text.clean(told.source))
@@ -218,6 +238,9 @@ def _lines(told: _Told, width: int | None) -> Iterator[str]:
         yield from _index_lines(disc)
     for warning in told.warnings:
         yield text.doubtful(f"  {text.clean(warning)}")
+    if told.sheet is not None:
+        yield "  It has no sheet; this would be one (convert --sheet-only):"
+        yield from (f"    {text.clean(line)}" for line in told.sheet.splitlines())
 
 
 def _facts(told: _Told) -> Iterator[tuple[str, str | None]]:

@@ -86,7 +86,7 @@ def _open(program: Program, path: Path, line: int, stack: ExitStack) -> DataFile
 def _find(path: Path, program: Program, number: int, line: int, *, allow_outside: bool) -> Path:
     name = program.files[number]
     try:
-        found = names.find(path, _decodings(name), allow_outside=allow_outside)
+        found = names.find(path, decodings(name), allow_outside=allow_outside)
     except BadInput:
         if len(program.files) > 1 or names.beside(path) is None:
             raise
@@ -104,7 +104,7 @@ def _find(path: Path, program: Program, number: int, line: int, *, allow_outside
     return beside
 
 
-def _decodings(name: str) -> tuple[str, ...]:
+def decodings(name: str) -> tuple[str, ...]:
     """The name, and what it is if its octal escapes are the bytes of UTF-8."""
     try:
         other = name.encode("iso-8859-1").decode("utf-8")

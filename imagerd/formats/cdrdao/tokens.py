@@ -44,6 +44,18 @@ def tokens(text: str) -> Iterator[Token]:
         at = match.end()
 
 
+def strings_behind(text: str, words: tuple[str, ...]) -> Iterator[tuple[int, int, str]]:
+    """The strings that stand behind one of `words`: from where to where, and what they say."""
+    at, word = 0, ""
+    while (match := _TOKEN.match(text, at)) is not None:
+        at = match.end()
+        if match["skip"] is not None:
+            continue
+        if match["string"] is not None and word in words:
+            yield match.start(), match.end(), _unescaped(match["string"])
+        word = (match["word"] or "").upper()
+
+
 def _unescaped(text: str) -> str:
     r"""`\"`, `\\` and octal `\ooo`, which stands for one byte."""
     return _ESCAPE.sub(lambda m: chr(int(m[1], 8) & 0xFF) if m[1][0] in "01234567" else m[1], text)

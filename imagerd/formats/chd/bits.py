@@ -50,6 +50,11 @@ class BitWriter:
             self._done.append(self._value >> self._count & 0xFF)
         self._value &= (1 << self._count) - 1
 
+    @property
+    def count(self) -> int:
+        """How many bits were written."""
+        return len(self._done) * 8 + self._count
+
     def data(self) -> bytes:
         """What was written, filled up with zeros to a whole byte."""
         if self._count:

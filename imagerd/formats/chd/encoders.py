@@ -28,10 +28,8 @@ CD_HUNK = 8 * FRAME
 DVD_HUNK = 2 * 2048
 _CLOSE = 1.1  # the quick look is that near to LZMA: deflate at its best may win
 _NEAR = 1.2  # what the quick look may lose against LZMA
-_WELL, _HARDLY_ANY = (
-    0.9,
-    512,
-)  # of its bytes, and bytes: where FLAC did well with other than silence
+_WELL = 0.9  # of its bytes: where FLAC leaves less of a hunk, the quick preset asks nobody else,
+_HARDLY_ANY = 512  # unless there are so few that it is silence, of which deflate leaves less
 _LOOK, _QUICK, _BEST = 1, 5, 9  # levels of deflate: to look, of the quick preset, and beside LZMA
 
 
@@ -58,21 +56,22 @@ def _silence(size: int) -> bytes:
 
 
 class CdPacker:
-    """Packs hunks of eight frames. May be used by several threads at once."""
+    """Packs hunks of eight frames, or so many. May be used by several threads at once."""
 
-    def __init__(self, *, quick: bool) -> None:
+    def __init__(self, *, hunk: int = CD_HUNK, quick: bool) -> None:
         audio = () if flac.library() is None else (b"cdfl",)
         self.codecs: tuple[bytes, ...] = (b"cdzl", *audio) if quick else (b"cdlz", b"cdzl", *audio)
-        self.hunk = CD_HUNK
+        self.hunk = hunk
         self.unit = FRAME
         self._quick = quick
-        self._tools = _Tools(CD_HUNK // FRAME * SECTOR)
+        self._tools = _Tools(hunk // FRAME * SECTOR)
+        self._width = 2 if hunk < 1 << 16 else 3  # bytes of a length
         self._slot = {codec: slot for slot, codec in enumerate(self.codecs)}
 
     def pack(self, data: Bytes2D) -> list[Packed]:
-        """Pack (n, 19584) bytes."""
+        """Pack (n, bytes of a hunk)."""
         frames = data.reshape(-1, FRAME)
-        sectors = np.ascontiguousarray(frames[:, :SECTOR])
+        sectors = frames[:, :SECTOR].copy()  # which is changed
         synced = (sectors[:, :HEADER] == SYNC_ROW).all(axis=1)
         bare = _strip(sectors, synced)
         sub = np.ascontiguousarray(frames[:, SECTOR:]).reshape(len(data), -1)
@@ -99,7 +98,7 @@ class CdPacker:
         room = len(base) - (HEADER + SECTOR - P_PARITY) * int.from_bytes(bare, "little").bit_count()
         streams = self._data(base, room, len(found[b"cdfl"]) if found else None)
         for codec, stream in streams.items():
-            found[codec] = bare + len(stream).to_bytes(2, "big") + stream + sub
+            found[codec] = bare + len(stream).to_bytes(self._width, "big") + stream + sub
         return best(found, self._slot, whole)
 
     def _audio(self, base: bytes) -> bytes:
@@ -136,8 +135,13 @@ def best(found: dict[bytes, bytes], slot: dict[bytes, int], whole: Bytes2D) -> P
     return Packed(slot[codec], found[codec], crc)
 
 
-def _strip(sectors: Bytes2D, synced: Flags) -> Flags:
+def bare_of(sectors: Bytes2D) -> Flags:
     """Clear sync and parity, in place, where both can be made again; says where that was."""
+    return _strip(sectors, (sectors[:, :HEADER] == SYNC_ROW).all(axis=1))
+
+
+def _strip(sectors: Bytes2D, synced: Flags) -> Flags:
+    """As `bare_of`, of those that have a sync."""
     rows = np.flatnonzero(synced)
     bare = synced.copy()
     if not len(rows):
@@ -151,18 +155,18 @@ def _strip(sectors: Bytes2D, synced: Flags) -> Flags:
 
 
 class DvdPacker:
-    """Packs hunks of two blocks, by LZMA, deflate or not at all."""
+    """Packs hunks of two blocks, or so many, by LZMA, deflate or not at all."""
 
-    def __init__(self, *, quick: bool) -> None:
+    def __init__(self, *, hunk: int = DVD_HUNK, quick: bool) -> None:
         self.codecs: tuple[bytes, ...] = (b"zlib",) if quick else (b"lzma", b"zlib")
-        self.hunk = DVD_HUNK
+        self.hunk = hunk
         self.unit = 2048
         self._quick = quick
-        self._tools = _Tools(DVD_HUNK)
+        self._tools = _Tools(hunk)
         self._slot = {codec: slot for slot, codec in enumerate(self.codecs)}
 
     def pack(self, data: Bytes2D) -> list[Packed]:
-        """Pack (n, 4096) bytes."""
+        """Pack (n, bytes of a hunk)."""
         return [self._one(row) for row in data]
 
     def _one(self, whole: Bytes2D) -> Packed:

@@ -14,30 +14,34 @@ from typing import BinaryIO
 
 import numpy as np
 
-from imagerd.base.digests import Digests, Hasher
 from imagerd.base.errors import BadInput
 from imagerd.base.files import AtomicFile, move_into_place
 from imagerd.base.progress import Progress, Task
 from imagerd.base.sharing import helpers
-from imagerd.disc.layout import Layout
+from imagerd.disc.layout import Layout, SectorFormat
 from imagerd.disc.source import Bytes2D, SectorSource
 from imagerd.formats.chd import ours
-from imagerd.formats.chd.encoders import CdPacker, DvdPacker
+from imagerd.formats.chd.choice import choice_of
+from imagerd.formats.chd.chosen import ChosenPacker
+from imagerd.formats.chd.decoders import FRAME
+from imagerd.formats.chd.encoders import CD_HUNK, DVD_HUNK, CdPacker, DvdPacker
 from imagerd.formats.chd.frames import Reading
 from imagerd.formats.chd.header import V5_SIZE, Header, pack
 from imagerd.formats.chd.hunkmap import ENTRY, Entries, Kind
 from imagerd.formats.chd.mapwriting import write_map
 from imagerd.formats.chd.metadata import Block, overall_sha1, write_chain
 from imagerd.formats.chd.place import dvd_layout, layout_of
+from imagerd.formats.chd.plain import PlainWriting
 from imagerd.formats.chd.plan import Plan, plan_cd
 from imagerd.formats.chd.seen import Seen, mark_of
 from imagerd.formats.chd.tracks import DVD, render
 from imagerd.formats.origin import Origin
-from imagerd.formats.output import refuse_all
+from imagerd.formats.output import digests_of, refuse_all
 from imagerd.formats.written import WriteOptions, WrittenFile, WrittenImage
 
-Packer = CdPacker | DvdPacker
+Packer = CdPacker | DvdPacker | ChosenPacker
 _Hunk = tuple[int, int, int, bytes]  # kind, length, CRC, mark
+_BLOCK = SectorFormat.USER.size
 _STEP = 640 << 10  # bytes that are packed together
 _WAITING = 3  # steps for each helper, at most: bounds the memory
 
@@ -61,7 +65,7 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
         reading = Reading(source, options, stack)
         job = (_cd if source.layout.is_cd else _dvd)(reading, source.layout, options)
         file = stack.enter_context(AtomicFile(target, overwrite=options.overwrite))
-        writing = _Writing(file.stream, job.packer, job.units)
+        writing = _writing(file.stream, job)
         stack.callback(writing.close)
         for _ in writing.run(job.stream):
             yield Progress(reading.done, job.sectors)
@@ -69,7 +73,7 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
         if options.sync:
             file.finish()
         file.stream.close()
-        digests = _digests(file.part) if options.hash else None
+        digests = digests_of(file.part) if options.hash else None
         move_into_place(file.part, target, overwrite=options.overwrite)
     return WrittenImage(
         target,
@@ -81,14 +85,24 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
     )
 
 
+def _writing(stream: BinaryIO, job: _Job) -> _Writing | PlainWriting:
+    packer = job.packer
+    if not packer.codecs:
+        return PlainWriting(stream, packer.hunk, packer.unit, job.units)
+    return _Writing(stream, packer, job.units)
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
 def _cd(reading: Reading, layout: Layout, options: WriteOptions) -> _Job:
     plan = plan_cd(layout)
+    choice = choice_of(options.variant, FRAME, CD_HUNK, is_cd=True)
     return _Job(
-        CdPacker(quick=options.quick),
+        CdPacker(hunk=choice.hunk, quick=options.quick)
+        if choice.codecs is None
+        else ChosenPacker(choice.codecs, choice.hunk, FRAME, quick=options.quick),
         plan.frames,
         plan.sectors,
         reading.frames(plan),
@@ -145,7 +159,12 @@ def _dvd(reading: Reading, layout: Layout, options: WriteOptions) -> _Job:
             return [Block(DVD, b"\0"), ours.render(layout, unread, more)]
         return [Block(DVD, b"\0")]
 
-    packer = DvdPacker(quick=options.quick)
+    choice = choice_of(options.variant, _BLOCK, DVD_HUNK, is_cd=False)
+    packer = (
+        DvdPacker(hunk=choice.hunk, quick=options.quick)
+        if choice.codecs is None
+        else ChosenPacker(choice.codecs, choice.hunk, _BLOCK, quick=options.quick)
+    )
     return _Job(packer, sectors, sectors, reading.blocks(tracks[0]), blocks, lambda: iter(()))
 
 
@@ -183,7 +202,7 @@ class _Writing:
         self._entries: Entries = np.zeros(self._hunks, ENTRY)
         self._seen = Seen(self._hunks)
         self._raw = hashlib.sha1(usedforsecurity=False)
-        self._step = _STEP // packer.hunk * packer.hunk
+        self._step = max(1, _STEP // packer.hunk) * packer.hunk
         slots = _WAITING * _cores() + 1
         self._helpers = helpers(_Packing(packer), slots, self._step)
         self._waiting: deque[int] = deque()  # slots, in the order of their hunks
@@ -268,15 +287,3 @@ class _Writing:
         )
         self._stream.seek(0)
         self._stream.write(pack(header))
-
-
-def _digests(path: Path) -> Digests:
-    """The digests of a finished file; its header came last, so they could not be made before."""
-    made = Hasher(threads=True)
-    try:
-        with path.open("rb", buffering=0) as stream:
-            while piece := stream.read(1 << 20):
-                made.update(piece)
-        return made.digests()
-    finally:
-        made.close()

@@ -54,6 +54,7 @@ class SheetFile:
 
     name: str
     tracks: tuple[Track, ...]
+    kind: str = "BINARY"
 
 
 def stored_raw(layout: Layout) -> Layout:
@@ -143,7 +144,7 @@ class _Body:
     def _track(self, track: Track, address: int | None) -> Iterator[str]:
         file = self.file_of[track.number]
         if file is not self.current:
-            yield f'FILE "{file.name}" BINARY'
+            yield f'FILE "{file.name}" {file.kind}'
             self.current, self.position = file, 0
         types = _COOKED if track.stored is SectorFormat.USER else _TYPES
         yield f"  TRACK {track.number:02} {types[track.mode]}"

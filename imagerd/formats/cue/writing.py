@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write any source of CD sectors as a sheet with its sectors: .cue, .bin, maybe .cdt."""
+"""Write any source of CD sectors as a sheet with its sectors: .cue, .bin, maybe .cdt.
+
+With the variant "wav" or "flac" each track has a file of its own, and that of an audio track is one
+of these.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from imagerd.base.errors import BadInput
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import Layout, SectorFormat, Track
 from imagerd.disc.source import Sectors, SectorSource
+from imagerd.formats.cue.audiowriting import FlacOutput, WaveOutput
 from imagerd.formats.cue.keeping import Chosen, Written, choose
 from imagerd.formats.cue.render import SheetFile, as_written, render
 from imagerd.formats.cue.restorednames import named_files
@@ -36,6 +41,7 @@ from imagerd.formats.rawform import Runs, filled, to_raw
 from imagerd.formats.written import TrackDigests, WriteOptions, WrittenFile, WrittenImage
 from imagerd.sectors.blocks import blocks_of
 
+_AUDIO = ("wav", "flac")
 BATCH = 1024  # sectors of one step: 2.4 MB
 
 
@@ -70,10 +76,14 @@ Sinks = Callable[[Path, ExitStack, int], Sink]  # for a file of so many bytes
 def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Task[WrittenImage]:
     """Write `source` as the sheet `target`; see `imagerd.formats.write_image`."""
 
-    def plain(path: Path, stack: ExitStack, size: int) -> Output:
+    def sink(path: Path, stack: ExitStack, size: int) -> Sink:
+        if path.suffix == ".wav":
+            return WaveOutput(path, options, stack, size)
+        if path.suffix == ".flac":
+            return FlacOutput(path, options, stack)
         return Output(path, options, stack, size)
 
-    return (yield from write_sheet(source, target, options, plain))
+    return (yield from write_sheet(source, target, options, sink))
 
 
 def write_sheet(
@@ -83,14 +93,17 @@ def write_sheet(
     _check(source.layout, target)
     origin = options.origin or Origin()
     wanted = None
-    if origin.kept_sheet is not None and options.split_tracks is None:
+    audio = next((word for word in options.variant if word in _AUDIO), None)
+    if origin.kept_sheet is not None and options.split_tracks is None and audio is None:
         wanted = restoration(origin.kept_sheet, source.layout, raw=options.raw)
     if wanted is not None:
         with suppress(UntrueError):
             return (yield from _restore(source, target, options, sinks, suffix, origin, wanted))
     layout = as_written(source.layout, raw=options.raw)
     single = target.with_suffix(".bin").name if suffix else data_name(target, options)
-    files = sheet_files(layout, target, split=bool(options.split_tracks), single=single)
+    files = sheet_files(
+        layout, target, split=bool(options.split_tracks), single=single, audio=audio
+    )
     cdt = target.with_suffix(".cdt") if layout.cd_text else None
     _refuse(target, [file.name for file in files], suffix, cdt, options)
     total = sum(len(track.stored_range) for track in layout.tracks)
@@ -238,17 +251,33 @@ def _check(layout: Layout, target: Path) -> None:
 
 
 def sheet_files(
-    layout: Layout, target: Path, *, split: bool, single: str | None = None
+    layout: Layout,
+    target: Path,
+    *,
+    split: bool,
+    single: str | None = None,
+    audio: str | None = None,
 ) -> tuple[SheetFile, ...]:
-    """The data files, called as Redump calls them; `single`: what it is called if it is one."""
+    """The data files, called as Redump calls them; `single`: what it is called if it is one.
+
+    `audio`: the suffix of those of audio tracks, each of which then is one.
+    """
     tracks = layout.tracks
-    if not split or len(tracks) == 1:
+    if len(tracks) == 1 and audio is not None:
+        return (_sheet_file(target.stem, tracks[0], audio),)
+    if audio is None and (not split or len(tracks) == 1):
         return (SheetFile(single or f"{target.stem}.bin", tracks),)
     digits = 1 if len(tracks) < 10 else 2
     return tuple(
-        SheetFile(f"{target.stem} (Track {track.number:0{digits}}).bin", (track,))
+        _sheet_file(f"{target.stem} (Track {track.number:0{digits}})", track, audio)
         for track in tracks
     )
+
+
+def _sheet_file(stem: str, track: Track, audio: str | None) -> SheetFile:
+    if audio is None or track.is_data:
+        return SheetFile(f"{stem}.bin", (track,))
+    return SheetFile(f"{stem}.{audio}", (track,), "WAVE")
 
 
 def _write_file(job: _Job, file: SheetFile, output: Sink, stack: ExitStack) -> Iterator[Progress]:

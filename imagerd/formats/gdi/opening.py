@@ -19,7 +19,8 @@ from imagerd.formats.placed import Placed, assemble, header_mode
 from imagerd.formats.sheettext import read_text, with_path
 from imagerd.formats.sidecar import read_sidecar
 
-_LINE = re.compile(
+BLANKS = " \t\0\x1a\ufeff"  # that may stand around a line
+LINE = re.compile(
     r'(\d{1,3})\s+(\d{1,9})\s+(\d{1,3})\s+(\d{1,5})\s+(?:"([^"]+)"|(\S|\S.*\S))\s+(-?\d{1,12})'
 )
 _STORED = {
@@ -74,13 +75,13 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
 
 def read_rows(text: str, notes: list[tuple[int | None, str]]) -> list[Row]:
     """The tracks, in order. Raises `BadInput` (no file name in it) for what is no .gdi."""
-    lines = [(at, line.strip(" \t\0\x1a\ufeff")) for at, line in enumerate(text.splitlines(), 1)]
+    lines = [(at, line.strip(BLANKS)) for at, line in enumerate(text.splitlines(), 1)]
     lines = [(at, line) for at, line in lines if line]
     if not lines or not re.fullmatch(r"\d{1,3}", lines[0][1]):
         raise BadInput("its first line is no number of tracks")
     rows = []
     for at, line in lines[1:]:
-        match = _LINE.fullmatch(line)
+        match = LINE.fullmatch(line)
         if match is None:
             raise BadInput(f"line {at}: {line[:40]!r} is no track")
         number, lba, control, size = (int(part) for part in match.groups()[:4])

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imagerd.base.errors import BadInput
 from imagerd.disc.layout import DiscType, Layout, SectorFormat, Session, Track, TrackMode
@@ -16,7 +16,8 @@ from imagerd.formats.keptsheet import KeptSheet, pack, unpack
 
 SIGN = b"MEDIA DESCRIPTOR"
 FIRST, LAST, LEAD_OUT = 0xA0, 0xA1, 0xA2
-_HEADER, _SESSION, _TRACK, _EXTRA, _FOOTER = 88, 24, 80, 8, 16
+TRACK = 80
+_HEADER, _SESSION, _EXTRA, _FOOTER = 88, 24, 8, 16
 _MOST_SESSIONS = 99
 _LONGEST_NAME = 1024
 _DPM = 0x54  # of the header: where the densities are
@@ -85,7 +86,7 @@ def read_table(data: bytes) -> Table:
     if data[:16] != SIGN:
         raise BadInput("it has no sign of Alcohol 120%")
     if fields.bytes(16, 1) != b"\1":
-        raise BadInput("it is of version 2 (.mdx), whose layout is compressed or encrypted")
+        raise BadInput("it is of a version that is not known")
     medium, sessions = fields.unpack("<HH", 0x12)
     start, dpm = fields.unpack("<II", 0x50)
     if not 1 <= sessions <= _MOST_SESSIONS:
@@ -97,8 +98,7 @@ def read_table(data: bytes) -> Table:
         end, _, count, _, _, _, _, tracks = fields.unpack("<iHBBHHII", at + 4)
         ends[number] = end
         blocks += [
-            _block(fields, tracks + row * _TRACK, number, dvd=medium >= 0x10)
-            for row in range(count)
+            _block(fields, tracks + row * TRACK, number, dvd=medium >= 0x10) for row in range(count)
         ]
     sheet = _sheet(data)
     try:
@@ -131,26 +131,33 @@ def _sheet(data: bytes) -> KeptSheet | None:
 
 
 def _block(fields: Fields, at: int, session: int, *, dvd: bool) -> TrackBlock:
+    block, footer = read_block(fields, at, session, dvd=dvd)
+    if not block.is_track or not footer:
+        return block
+    where, wide = fields.unpack("<II", footer)
+    return replace(block, name=read_name(fields, where, wide=bool(wide)))
+
+
+def read_block(
+    fields: Fields, at: int, session: int, *, dvd: bool = False
+) -> tuple[TrackBlock, int]:
+    """A point without its name, and where its footer is; version 2 has the same."""
     mode, sub, adr, _, point = fields.unpack("<5B", at)
     minute, second, frame = fields.unpack("<3B", at + 9)
     extra, size = fields.unpack("<IH", at + 12)
     start, offset, files, footer = fields.unpack("<iQII", at + 0x24)
     pregap = length = 0
-    name = ""
-    if 1 <= point <= 99:
-        if extra and not dvd:
-            pregap, length = fields.unpack("<II", extra)
-        if footer:
-            name = _name(fields, footer)
+    if 1 <= point <= 99 and extra and not dvd:
+        pregap, length = fields.unpack("<II", extra)
     p = (minute, second, frame)
-    return TrackBlock(
-        session, mode, sub, adr & 15, point, p, size, start, offset, extra, pregap, length,
-        files, name,
-    )  # fmt: skip
+    block = TrackBlock(
+        session, mode, sub, adr & 15, point, p, size, start, offset, extra, pregap, length, files
+    )
+    return block, footer
 
 
-def _name(fields: Fields, footer: int) -> str:
-    at, wide = fields.unpack("<II", footer)
+def read_name(fields: Fields, at: int, *, wide: bool = False) -> str:
+    """The name of a data file; "" where none is told."""
     if not at:
         return ""
     data = fields.data[at : at + _LONGEST_NAME]
@@ -183,7 +190,7 @@ def render_table(layout: Layout, offsets: dict[int, int]) -> bytes:
     """
     tracks = layout.tracks
     first_block = _HEADER + len(layout.sessions) * _SESSION
-    extra = first_block + (len(tracks) + 3 * len(layout.sessions)) * _TRACK
+    extra = first_block + (len(tracks) + 3 * len(layout.sessions)) * TRACK
     footer = extra + len(tracks) * _EXTRA
     name = footer + _FOOTER
     sessions, blocks, extras = b"", b"", b""
@@ -203,7 +210,7 @@ def render_table(layout: Layout, offsets: dict[int, int]) -> bytes:
 def render_dvd(blocks: int) -> bytes:
     """The .mds of a DVD of `blocks` blocks in the .mdf, which is called like the .mds."""
     track = _HEADER + _SESSION
-    footer = track + _TRACK
+    footer = track + TRACK
     head = SIGN + bytes((1, 3)) + struct.pack("<HHH", _DVD_ROM, 1, 2)
     head = head.ljust(0x50, b"\0") + struct.pack("<II", _HEADER, 0)
     session = struct.pack("<iiHBBHHII", 0, blocks, 1, 1, 0, 1, 1, 0, track)
@@ -211,7 +218,7 @@ def render_dvd(blocks: int) -> bytes:
     row += struct.pack("<IH", blocks, SectorFormat.USER.size).ljust(24, b"\0")
     row += struct.pack("<iQII", 0, 0, 1, footer)
     tail = struct.pack("<IIII", footer + _FOOTER, 0, 0, 0) + b"*.mdf\0"
-    return head + session + row.ljust(_TRACK, b"\0") + tail
+    return head + session + row.ljust(TRACK, b"\0") + tail
 
 
 def _session(session: Session, blocks: int) -> bytes:
@@ -241,7 +248,7 @@ def _points(layout: Layout, session: Session) -> bytes:
         (last.control, LEAD_OUT, (out.minute, out.second, out.frame)),
     )
     return b"".join(
-        bytes((0, 0, 0x10 | control, 0, point, 0, 0, 0, 0, *p)).ljust(_TRACK, b"\0")
+        bytes((0, 0, 0x10 | control, 0, point, 0, 0, 0, 0, *p)).ljust(TRACK, b"\0")
         for control, point, p in rows
     )
 
@@ -253,4 +260,4 @@ def _track(track: Track, offset: int, extra: int, footer: int) -> bytes:
     head += bytes((at.minute, at.second, at.frame))
     head += struct.pack("<IHB", extra, track.stored.size, 2).ljust(24, b"\0")
     body = struct.pack("<iQII", track.index1, offset, 1, footer)
-    return (head + body).ljust(_TRACK, b"\0")
+    return (head + body).ljust(TRACK, b"\0")

@@ -68,10 +68,11 @@ def read_chunks(file: DataFile) -> Chunks:
     return Chunks(offset, new, tuple(chunks))
 
 
-def render_chunks(chunks: list[Chunk], offset: int) -> bytes:
-    """The bytes of version 2 `chunks` that begin at byte `offset`, the footer included."""
+def render_chunks(chunks: list[Chunk], offset: int, *, new: bool) -> bytes:
+    """The bytes of `chunks` that begin at byte `offset`, the footer included. `new`: version 2."""
     parts = [
         struct.pack(">4sI", chunk.name.encode("ascii"), len(chunk.body)) + chunk.body
         for chunk in [*chunks, Chunk("END!", b"")]
     ]
-    return b"".join(parts) + struct.pack(">4sQ", b"NER5", offset)
+    footer = struct.pack(">4sQ", b"NER5", offset) if new else struct.pack(">4sI", b"NERO", offset)
+    return b"".join(parts) + footer

@@ -195,13 +195,18 @@ def _dao_track(
 
 
 def _tao_session(reading: _Reading, session: int, rows: list[TaoTrack]) -> None:
-    """Tracks one by one: between two there are a pregap and link blocks, which no file holds."""
+    """Tracks one by one: between two there are a pregap and link blocks, which no file holds.
+
+    Nero's LBAs leave them out: there each track begins where, by its count, the one before ends.
+    """
     previous: Placed | None = None
+    counted = _is_counted(reading, rows)
     for row in rows:
         mode, stored = _stored(row.mode, None, reading)
         lba = row.lba
-        if lba is None:
-            lba = 0 if previous is None else previous.end + PREGAP
+        if previous is not None and (lba is None or counted):
+            lba = previous.end + PREGAP
+        lba = lba or 0
         indexes = {1: lba}
         if previous is not None and previous.end < lba:
             indexes[0] = previous.end
@@ -218,6 +223,16 @@ def _tao_session(reading: _Reading, session: int, rows: list[TaoTrack]) -> None:
             stored_from=lba,
         )
         reading.tracks.append(previous)
+
+
+def _is_counted(reading: _Reading, rows: list[TaoTrack]) -> bool:
+    """Whether the LBAs of `rows` count the sectors in the file."""
+    at = rows[0].lba
+    for row in rows:
+        if at is None or row.lba != at:
+            return False
+        at += row.size // _stored(row.mode, None, reading)[1].size
+    return True
 
 
 def _as_blocks(

@@ -7,8 +7,8 @@ import struct
 from dataclasses import dataclass
 
 from imagerd.base.errors import BadInput
-from imagerd.disc.layout import Control, SectorFormat, TrackMode
-from imagerd.disc.msf import Msf, from_bcd
+from imagerd.disc.layout import Control, SectorFormat, Track, TrackMode
+from imagerd.disc.msf import PREGAP, Msf, from_bcd
 
 LEAD_OUT = 0xAA
 _HEADER = 22  # of DAOI and DAOX
@@ -61,7 +61,8 @@ class Dao:
 class TaoTrack:
     """A row of TINF, ETNF or ETN2: `size` bytes at `offset`, which begin at `lba`.
 
-    TINF does not tell the LBA.
+    TINF does not tell the LBA. Nero's own counts sectors in the file, without the two seconds that
+    lie between two tracks; see `opening`.
     """
 
     offset: int
@@ -84,7 +85,7 @@ def cue_rows(body: bytes, *, new: bool, bcd: bool = False) -> list[CueRow]:
                 lba = struct.unpack(">i", body[at + 4 : at + 8])[0]
             else:
                 time = body[at + 5 : at + 8]
-                lba = (Msf.from_bcd(time) if bcd else Msf(*time)).frames - 150
+                lba = (Msf.from_bcd(time) if bcd else Msf(*time)).frames - PREGAP
             rows.append(CueRow(Control(control >> 4), track, from_bcd(index), lba))
         except ValueError as error:
             raise BadInput(f"its table of indexes is damaged ({error})") from None
@@ -122,27 +123,44 @@ def _text(data: bytes) -> str:
     return data.rstrip(b"\0 ").decode("ascii", "replace")
 
 
-def render_cue(rows: list[CueRow]) -> bytes:
-    """The body of a CUEX."""
+def mode_of(track: Track) -> int:
+    """The number for a track's mode as it is stored; mode 0 has none, and its headers tell."""
+    mode = TrackMode.MODE1 if track.mode is TrackMode.MODE0 else track.mode
+    return next(code for code, entry in MODES.items() if entry == (mode, track.stored))
+
+
+def render_cue(rows: list[CueRow], *, new: bool) -> bytes:
+    """The body of a CUEX, or of a CUES with its times in binary."""
     return b"".join(
         struct.pack(
-            ">BBBxi",
+            ">BBBx4s",
             row.control << 4 | 1,
             row.track if row.track == LEAD_OUT else row.track // 10 << 4 | row.track % 10,
             row.index // 10 << 4 | row.index % 10,
-            row.lba,
+            struct.pack(">i", row.lba) if new else _time(row.lba),
         )
         for row in rows
     )
 
 
-def render_dao(dao: Dao, first: int) -> bytes:
-    """The body of a DAOX whose tracks count from `first`. The length comes twice, once
-    little-endian.
+def _time(lba: int) -> bytes:
+    at = Msf.from_frames(lba + PREGAP)
+    return bytes((0, at.minute, at.second, at.frame))
+
+
+def render_tao(rows: list[TaoTrack], *, new: bool) -> bytes:
+    """The body of an ETN2, or of an ETNF."""
+    form = _TAO["ETN2" if new else "ETNF"]
+    return b"".join(struct.pack(form, row.offset, row.size, row.mode, row.lba) for row in rows)
+
+
+def render_dao(dao: Dao, first: int, *, new: bool) -> bytes:
+    """The body of a DAOX, or of a DAOI, whose tracks count from `first`. The length comes twice,
+    once little-endian.
     """
     rows = b"".join(
         struct.pack(
-            ">12sHB3s3Q",
+            ">12sHB3s3Q" if new else ">12sHB3s3I",
             track.isrc.encode("ascii"),
             track.size,
             track.mode,

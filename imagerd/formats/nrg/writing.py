@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write a source as a Nero image, version 2, disc at once: one file."""
+"""Write a source as a Nero image, version 2 or 1, disc at once or track at once: one file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from imagerd.base.errors import BadInput
 from imagerd.base.progress import Progress, Task
-from imagerd.disc.layout import Layout, SectorFormat, Session, Track, TrackMode
+from imagerd.disc.layout import Layout, SectorFormat, Session, Track
 from imagerd.disc.msf import PREGAP
 from imagerd.disc.source import SectorSource
 from imagerd.formats.codes import bad_codes, with_codes
@@ -18,13 +18,14 @@ from imagerd.formats.keptsheet import pack
 from imagerd.formats.nrg.chunks import OURS, Chunk, render_chunks
 from imagerd.formats.nrg.tables import (
     LEAD_OUT,
-    MODES,
     CueRow,
     Dao,
     DaoTrack,
+    mode_of,
     render_cue,
     render_dao,
 )
+from imagerd.formats.nrg.taowriting import write_blocks, write_tracks
 from imagerd.formats.origin import Origin
 from imagerd.formats.output import Output, publish, refuse_all
 from imagerd.formats.rawform import empty_sectors
@@ -47,6 +48,11 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
     The two seconds before each session, which the format wants, are made: silence or empty
     sectors. Where the source gives subchannel, it lies behind each sector.
     """
+    new = "1" not in options.variant
+    if not source.layout.is_cd:
+        return (yield from write_blocks(source, target, options, new=new))
+    if "tao" in options.variant:
+        return (yield from write_tracks(source, target, options, new=new))
     _check(source.layout, target)
     refuse_all([target], options)
     origin = options.origin or Origin()
@@ -62,7 +68,8 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
             for track in session.tracks:
                 yield from _write_track(job, track, output, stack)
         ours = [] if kept is None else [Chunk(OURS, pack(kept))]
-        output.write_bytes(render_chunks([*_chunks(layout), *ours], sectors * stored.size))
+        chunks = render_chunks([*_chunks(layout, new=new), *ours], sectors * stored.size, new=new)
+        output.write_bytes(chunks)
         written = publish([output])
     return WrittenImage(
         target,
@@ -102,7 +109,8 @@ def _write_track(
         yield job.progress(track)
 
 
-def _chunks(layout: Layout) -> list[Chunk]:
+def _chunks(layout: Layout, *, new: bool) -> list[Chunk]:
+    cue, dao_name = ("CUEX", "DAOX") if new else ("CUES", "DAOI")
     chunks: list[Chunk] = []
     offset = 0
     for session in layout.sessions:
@@ -111,8 +119,8 @@ def _chunks(layout: Layout) -> list[Chunk]:
             tracks.append(_dao_track(session, track, offset))
             offset = tracks[-1].end
         dao = Dao(layout.mcn or "", layout.disc_type.value, tuple(tracks))
-        chunks.append(Chunk("CUEX", render_cue(list(_cue(session)))))
-        chunks.append(Chunk("DAOX", render_dao(dao, session.tracks[0].number)))
+        chunks.append(Chunk(cue, render_cue(list(_cue(session)), new=new)))
+        chunks.append(Chunk(dao_name, render_dao(dao, session.tracks[0].number, new=new)))
         if layout.cd_text is not None and session is layout.sessions[0]:
             chunks.append(Chunk("CDTX", layout.cd_text.packs))
         chunks.append(Chunk("SINF", struct.pack(">I", len(session.tracks))))
@@ -134,12 +142,10 @@ def _cue(session: Session) -> Iterator[CueRow]:
 
 
 def _dao_track(session: Session, track: Track, offset: int) -> DaoTrack:
-    mode = TrackMode.MODE1 if track.mode is TrackMode.MODE0 else track.mode
-    code = next(code for code, entry in MODES.items() if entry == (mode, track.stored))
     pregap = track.pregap + (PREGAP if track is session.tracks[0] else 0)
     start = offset + pregap * track.stored.size
     end = start + (track.end - track.index1) * track.stored.size
-    return DaoTrack(track.isrc or "", track.stored.size, code, offset, start, end)
+    return DaoTrack(track.isrc or "", track.stored.size, mode_of(track), offset, start, end)
 
 
 def _left_out(layout: Layout) -> Iterator[str]:

@@ -29,8 +29,10 @@ Packer = Callable[[memoryview], Packed]
 
 
 def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Task[WrittenImage]:
-    """Write a track of `source` as `target`: ZSO if it is called so, else CSO version 1."""
-    kind = Kind.ZSO if target.suffix.lower() == ".zso" else Kind.CSO1
+    """Write a track of `source` as `target`: ZSO if it is called so, else CSO version 1 or 2."""
+    kind = Kind.CSO2 if "2" in options.variant else Kind.CSO1
+    if target.suffix.lower() == ".zso":
+        kind = Kind.ZSO
     return write_cso(source, target, options, kind, QUICK if options.quick else LEVEL)
 
 

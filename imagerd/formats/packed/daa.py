@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DAA, the direct access archive of PowerISO, version 1.
+"""DAA, the direct access archive of PowerISO.
 
 The layout after what libMirage's reader expects (its DAA filter, read for the facts); daa2iso
 unpacks what the tests make of one part. Little-endian numbers::
 
     0   16 "DAA"               36  4  bytes that a chunk makes
     16  4  where the table is  40  8  size of the image
-    20  4  version: 0x100      48  8  size of this file
+    20  4  version             48  8  size of this file
     24  4  where the data are  72  4  CRC-32 of what is before
 
 From byte 76 to the table lie descriptors, each with 4 bytes of kind and 4 of length (8 included): 2
 tells of parts (their number, 4 bytes, then a list whose length tells how they are called), 3 of
-encryption. The table has 3 bytes for each chunk, its packed length: high, low, middle; the chunks
-are deflate without a header. A further part begins with "DAA VOL" and, at 16, where its data are.
+encryption. A further part begins with "DAA VOL" and, at 16, where its data are.
 
-Version 0x110 packs its table in bits and its chunks with LZMA behind a filter: it is refused.
+In version 0x100 the table has 3 bytes for each chunk, its packed length: high, low, middle; the
+chunks are deflate without a header. For version 0x110 see ``daa_bits``.
 """
 
 from __future__ import annotations
@@ -29,13 +29,15 @@ import numpy as np
 from imagerd.base.errors import BadInput
 from imagerd.formats import names
 from imagerd.formats.datafile import DataFile
-from imagerd.formats.packed.blocks import BlockStore
+from imagerd.formats.packed.blocks import LARGEST, BlockStore
 from imagerd.formats.packed.chunks import LARGEST_CHUNK, Chunk, ChunkTable, How
+from imagerd.formats.packed.daa_bits import Bits, read_bits, read_chunks
 from imagerd.formats.packed.split import JoinedStore, Part
 
-_HEADER = struct.Struct("<16sIIIIIIQQ16xI")
+_HEADER = struct.Struct("<16sIIIIIIQQ16sI")
 _PART = b"DAA VOL".ljust(16, b"\0")
-_VERSION = 0x100
+_VERSION, _VERSION_BITS = 0x100, 0x110
+_PLACE = 0xFF_FFFF  # in version 0x110 flags stand above
 _PARTS, _ENCRYPTION = 2, 3
 _MOST_PARTS = 512
 # How a list of so many sizes says that the parts are called; number i counts from 0.
@@ -48,10 +50,13 @@ _NAMES: dict[int, Callable[[str, int], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Head:
+    """`bits`: what only version 0x110 has."""
+
     table: int
     data: int
     chunk: int
     size: int
+    bits: Bits | None = None
 
 
 def open_store(file: DataFile) -> BlockStore:
@@ -60,7 +65,10 @@ def open_store(file: DataFile) -> BlockStore:
     parts = _parts(file, head)
     try:
         joined = DataFile(file.path, JoinedStore(parts))
-        return BlockStore(ChunkTable(joined, _chunks(file, head)))
+        if head.bits is None:
+            return BlockStore(ChunkTable(joined, _chunks(file, head)))
+        chunks, unpack = read_chunks(file, head.bits, range(head.table, head.data), head.size)
+        return BlockStore(ChunkTable(joined, chunks, unpack=unpack))
     except BadInput:
         _close(parts)
         raise
@@ -72,14 +80,17 @@ def _read_head(file: DataFile) -> _Head:
         raise BadInput(f"{file.path} is a further part of an image; open the first.")
     if len(data) < _HEADER.size or zlib.crc32(data[:72]) != int.from_bytes(data[72:], "little"):
         raise BadInput(f"{file.path} has a damaged header; copy it again.")
-    _, table, version, place, _, _, chunk, size, _, _ = _HEADER.unpack(data)
-    if version != _VERSION:
-        raise BadInput(f"{file.path} is DAA of version {version:#x}, not read; use daa2iso.")
-    count = -(-size // chunk) if chunk else 0
-    right = 0 < chunk <= LARGEST_CHUNK and size > 0 and _HEADER.size <= table
-    if not right or table + 3 * count > place or place > file.size:
+    _, table, version, place, _, _, chunk, size, _, fields, _ = _HEADER.unpack(data)
+    bits: Bits | None = None
+    if version == _VERSION_BITS:
+        bits = read_bits(file, chunk, fields)
+        place, chunk = place & _PLACE, bits.chunk
+    elif version != _VERSION:
+        raise BadInput(f"{file.path} is DAA of version {version:#x}, which is not known.")
+    right = 0 < chunk <= LARGEST_CHUNK and 0 < size <= LARGEST and _HEADER.size <= table <= place
+    if not right or place > file.size:
         raise BadInput(f"{file.path} has a damaged header: {size} bytes in chunks of {chunk}.")
-    return _Head(table, place, chunk, size)
+    return _Head(table, place, chunk, size, bits)
 
 
 def _parts(file: DataFile, head: _Head) -> list[Part]:
@@ -113,7 +124,7 @@ def _further(file: DataFile, wanted: list[str]) -> Iterator[Part]:
             raise BadInput(f"{file.path}: its part {name} is missing; put it beside the others.")
         part = DataFile(found.path)
         head = part.peek(0, 40)
-        place = int.from_bytes(head[16:20], "little") & 0xFF_FFFF
+        place = int.from_bytes(head[16:20], "little") & _PLACE
         if head[:16] != _PART or place > part.size:
             part.close()
             raise BadInput(f"{found.path} is no part of a DAA image; copy it again.")
@@ -128,9 +139,9 @@ def _close(parts: list[Part]) -> None:
 
 def _chunks(file: DataFile, head: _Head) -> Iterator[Chunk]:
     count = -(-head.size // head.chunk)
-    data = file.peek(head.table, 3 * count)
+    data = file.peek(head.table, min(3 * count, head.data - head.table))
     if len(data) < 3 * count:
-        raise BadInput(f"{file.path} cannot be read where its table lies.")
+        raise BadInput(f"{file.path} has no table of the {count} chunks that it promises.")
     table = np.frombuffer(data, np.uint8).reshape(count, 3).astype(np.int64)
     lengths = table[:, 0] << 16 | table[:, 2] << 8 | table[:, 1]
     places = (np.cumsum(lengths) - lengths).tolist()

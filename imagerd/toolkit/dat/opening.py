@@ -9,16 +9,16 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol, cast
 
 from imagerd.base.errors import BadInput, NotAvailable
 from imagerd.base.harmless import clean
+from imagerd.toolkit.dat.clrmamepro import BEGINNING, read_text_dat
 from imagerd.toolkit.dat.reading import LARGEST, read_dat
 from imagerd.toolkit.dat.records import Game, Header
 
 _MOST_MEMBERS: Final = 20_000
 _SUFFIXES: Final = frozenset({".dat", ".xml"})
-_OLD: Final = b"clrmamepro"
 
 
 def read_dats(path: Path) -> Iterator[Iterator[Header | Game]]:
@@ -29,16 +29,25 @@ def read_dats(path: Path) -> Iterator[Iterator[Header | Game]]:
     """
     try:
         with path.open("rb") as stream:
-            head = stream.read(512)
-            stream.seek(0)
-            if head.startswith(b"PK\x03\x04"):
+            if stream.peek(4).startswith(b"PK\x03\x04"):
                 yield from _of_zip(path, stream)
-                return
-            if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_OLD):
-                raise BadInput(f"{path} is a DAT in ClrMamePro's own form; get it as Logiqx XML.")
-            yield read_dat(stream, path.name)
+            else:
+                yield _read(stream, path.name)
     except OSError as error:
         raise NotAvailable(f"Cannot read {path}: {error.strerror or error}.") from error
+
+
+class _Peeking(Protocol):
+    """A stream that can be looked into: what `open` gives, and what `zipfile` does."""
+
+    def peek(self, size: int = ..., /) -> bytes: ...
+
+
+def _read(stream: _Peeking, name: str) -> Iterator[Header | Game]:
+    """One DAT in whichever form."""
+    head = stream.peek(512).lstrip(b"\xef\xbb\xbf \t\r\n")
+    read = read_text_dat if head[: len(BEGINNING)].lower() == BEGINNING else read_dat
+    return read(cast("BinaryIO", stream), name)
 
 
 def _of_zip(path: Path, stream: BinaryIO) -> Iterator[Iterator[Header | Game]]:
@@ -55,7 +64,7 @@ def _of_zip(path: Path, stream: BinaryIO) -> Iterator[Iterator[Header | Game]]:
             for member in dats:
                 name = clean(PurePosixPath(member.filename).name)
                 with archive.open(member) as inner:
-                    yield _in_zip(inner, path, name)  # type: ignore[arg-type]  # a BinaryIO to read
+                    yield _in_zip(cast("_Peeking", inner), path, name)
     except _BROKEN as error:
         raise BadInput(f"{path} is not a zip archive that can be read: {error}.") from error
 
@@ -68,8 +77,8 @@ _BROKEN = (
 )  # fmt: skip
 
 
-def _in_zip(stream: BinaryIO, path: Path, name: str) -> Iterator[Header | Game]:
+def _in_zip(stream: _Peeking, path: Path, name: str) -> Iterator[Header | Game]:
     try:
-        yield from read_dat(stream, name)
+        yield from _read(stream, name)
     except _BROKEN as error:
         raise BadInput(f"{name} in {path} cannot be unpacked: {error}.") from error

@@ -24,7 +24,7 @@ _CHUNK: Final = 1 << 16
 _LONGEST_TOKEN: Final = 1 << 20  # bytes of one tag or comment
 _LONGEST_TEXT: Final = 4096  # characters of a name or any other value
 _DEEPEST: Final = 16
-_MOST_ROMS: Final = 50_000  # of one game
+MOST_ROMS: Final = 50_000  # of one game
 _MOST_GAMES: Final = 2_000_000
 _MOST_BYTES: Final = 1 << 50  # of one file
 _DIGITS: Final = {"crc": 8, "md5": 32, "sha1": 40, "sha256": 64}
@@ -41,22 +41,22 @@ def read_dat(stream: BinaryIO, name: str) -> Iterator[Header | Game]:
     `name`: for sentences, and for a DAT without a header. Raises `BadInput`; what came before may
     have been good all the same, so keep it only if the end is reached.
     """
-    builder = _Builder(name)
+    builder = Builder(name)
     parser = _parser(builder)
     done, quiet = 0, 0
     try:
         while chunk := stream.read(_CHUNK):
             done += len(chunk)
             if done > LARGEST:
-                raise _Refused(f"it is larger than {LARGEST >> 20} MiB")
+                raise Refused(f"it is larger than {LARGEST >> 20} MiB")
             builder.heard = False
             parser.Parse(chunk, False)
             quiet = 0 if builder.heard else quiet + len(chunk)
             if quiet > _LONGEST_TOKEN:
-                raise _Refused("a tag or a comment in it has no end")
+                raise Refused("a tag or a comment in it has no end")
             yield from builder.take()
         parser.Parse(b"", True)
-    except _Refused as refused:
+    except Refused as refused:
         where = f", line {parser.CurrentLineNumber}"
         raise BadInput(f"{name}{where}: {refused}; it was not imported.") from None
     except (expat.ExpatError, UnicodeError, LookupError, ValueError) as error:
@@ -66,11 +66,11 @@ def read_dat(stream: BinaryIO, name: str) -> Iterator[Header | Game]:
         raise BadInput(f"{name} lists nothing: no game, machine or software in it.")
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """Half a sentence on what is wrong."""
 
 
-def _parser(builder: _Builder) -> expat.XMLParserType:
+def _parser(builder: Builder) -> expat.XMLParserType:
     parser = expat.ParserCreate()
     parser.buffer_text = True
     parser.specified_attributes = True  # defaults of a document type are not the author's
@@ -90,10 +90,10 @@ def _parser(builder: _Builder) -> expat.XMLParserType:
 
 
 def _refuse_entity(name: object, *_: object) -> int:
-    raise _Refused("it declares or uses an XML entity, which no DAT needs")
+    raise Refused("it declares or uses an XML entity, which no DAT needs")
 
 
-class _Builder:
+class Builder:
     """The parser's events, put together. `heard`: whether there was one since it was reset."""
 
     def __init__(self, source: str) -> None:
@@ -124,9 +124,9 @@ class _Builder:
         """A start tag."""
         self.heard = True
         if not self._path and tag not in _ROOTS:
-            raise _Refused(f"<{clean(tag)[:40]}> is not the beginning of a DAT")
+            raise Refused(f"<{clean(tag)[:40]}> is not the beginning of a DAT")
         if len(self._path) >= _DEEPEST:
-            raise _Refused(f"its elements are nested more than {_DEEPEST} deep")
+            raise Refused(f"its elements are nested more than {_DEEPEST} deep")
         self._path.append(tag)
         self._words, self._length = [], 0
         if tag in _GAMES:
@@ -147,7 +147,7 @@ class _Builder:
         if self._path and self._path[-1] in _TEXTS:
             self._length += len(words)
             if self._length > _LONGEST_TEXT:
-                raise _Refused(f"a text in it is longer than {_LONGEST_TEXT} characters")
+                raise Refused(f"a text in it is longer than {_LONGEST_TEXT} characters")
             self._words.append(words)
 
     def end(self, tag: str) -> None:
@@ -159,7 +159,7 @@ class _Builder:
             self._values[tag] = clean("".join(self._words).strip())
         elif tag == "header" and parent == "datafile":
             if self.started:
-                raise _Refused("a second header, or one behind a game")
+                raise Refused("a second header, or one behind a game")
             self._begin_dat()
         elif tag in _GAMES:
             self._end_game()
@@ -188,15 +188,15 @@ class _Builder:
 
     def _begin_game(self, name: str) -> None:
         if self._in_game and sum(tag in _GAMES for tag in self._path) > 1:
-            raise _Refused("a game lies within a game")
+            raise Refused("a game lies within a game")
         if not self.started:
             self._begin_dat()
         if not name:
-            raise _Refused("a game has no name")
+            raise Refused("a game has no name")
         self._named, self._roms, self._values = name, [], {}
         self.games += 1
         if self.games > _MOST_GAMES:
-            raise _Refused(f"it lists more than {_MOST_GAMES} games")
+            raise Refused(f"it lists more than {_MOST_GAMES} games")
 
     def _end_game(self) -> None:
         description = self._values.get("description", "")
@@ -208,8 +208,8 @@ class _Builder:
     def _add(self, tag: str, attributes: Mapping[str, str]) -> None:
         if tag == "rom" and "name" not in attributes:
             return  # of a software list: what fills or continues another
-        if len(self._roms) >= _MOST_ROMS:
-            raise _Refused(f"a game has more than {_MOST_ROMS} files")
+        if len(self._roms) >= MOST_ROMS:
+            raise Refused(f"a game has more than {MOST_ROMS} files")
         self._roms.append(_rom(tag, attributes))
 
 
@@ -229,13 +229,13 @@ def _rom(tag: str, attributes: Mapping[str, str]) -> Rom:
     try:
         return replace(rom, status=Status(attributes.get("status") or "good"))
     except ValueError:
-        raise _Refused(f"the status of {name!r} is none") from None
+        raise Refused(f"the status of {name!r} is none") from None
 
 
 def _text(attributes: Mapping[str, str], key: str) -> str:
     value = attributes.get(key, "")
     if len(value) > _LONGEST_TEXT:
-        raise _Refused(f"a {key} in it is longer than {_LONGEST_TEXT} characters")
+        raise Refused(f"a {key} in it is longer than {_LONGEST_TEXT} characters")
     return clean(value).strip()
 
 
@@ -243,7 +243,7 @@ def _refuse_leaving(name: str) -> None:
     path = PurePosixPath(name.replace("\\", "/"))
     drive = len(name) > 1 and name[1] == ":" and name[0].isalpha()
     if not path.parts or path.is_absolute() or ".." in path.parts or drive:
-        raise _Refused(f"the name {name[:80]!r} leads out of the folder")
+        raise Refused(f"the name {name[:80]!r} leads out of the folder")
 
 
 def _size(attributes: Mapping[str, str], name: str) -> int | None:
@@ -253,13 +253,13 @@ def _size(attributes: Mapping[str, str], name: str) -> int | None:
     hexadecimal = text.lower().startswith("0x")
     digits = text[2:] if hexadecimal else text
     if not digits.isascii() or not digits.isalnum() or len(digits) > 16:
-        raise _Refused(f"the size of {name[:80]!r} is no number")
+        raise Refused(f"the size of {name[:80]!r} is no number")
     try:
         size = int(digits, 16 if hexadecimal else 10)
     except ValueError:
-        raise _Refused(f"the size of {name[:80]!r} is no number") from None
+        raise Refused(f"the size of {name[:80]!r} is no number") from None
     if size > _MOST_BYTES:
-        raise _Refused(f"the size of {name[:80]!r} is more than any disc holds")
+        raise Refused(f"the size of {name[:80]!r} is more than any disc holds")
     return size
 
 
@@ -270,5 +270,5 @@ def _digest(attributes: Mapping[str, str], kind: str, name: str) -> str | None:
     if kind == "crc":
         text = text.rjust(8, "0")  # some write it as a number
     if len(text) != _DIGITS[kind] or not _HEX.fullmatch(text):
-        raise _Refused(f"the {kind} of {name[:80]!r} is none")
+        raise Refused(f"the {kind} of {name[:80]!r} is none")
     return text

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,12 +16,18 @@ from imagerd.formats.cue.opening import read_sheet
 from imagerd.formats.cue.program import Program
 from imagerd.formats.cue.reader import read_program
 from imagerd.formats.cue.sheet import Sheet
+from imagerd.formats.mds.table import read_table
 from imagerd.formats.sidecar import sidecar
 from imagerd.toolkit.beside import map_name
+from imagerd.toolkit.match import sheets
+from imagerd.toolkit.match.sheets import TextSheet
 
 # What belongs to NAME.cue is called NAME and one of these. Checksum files name the files in them.
 _BESIDE: Final = (".map", ".sub", ".repaired.sub", ".sbi", ".log", ".txt", ".json", ".html")
 
+_IMPLIED: Final = frozenset({"ccd", "mds", "split", "isz", "daa"})
+_NUMBERED: Final = re.compile(r"\.(?:\d{3}|part\d{1,3}(?:\.daa)?|i\d{2})$", re.IGNORECASE)
+_INNER: Final = frozenset({".iso", ".bin", ".img", ".udf", ".gz", ".xz", ".zst", ".bz2", ".ecm"})
 _PACKED: Final = frozenset({".gz", ".xz", ".zst", ".bz2", ".ecm"})  # stand behind another suffix
 
 
@@ -35,41 +42,66 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """An image: the `main` file, its `sheet` if it is one, data files, and what stands beside."""
+    """An image: the `main` file, its `sheet` if it is one, data files, and what stands beside.
+
+    `other`: a sheet of another kind that names its files. `implied`: nothing names the data files;
+    they are found because they are called like the main file.
+    """
 
     main: Path
     sheet: Sheet | None
     data: tuple[Piece, ...]
     beside: tuple[Path, ...]
     text: Piece | None = None  # the CDTEXTFILE
+    other: TextSheet | None = None
+    implied: bool = False
 
 
 def pieces_of(main: Path) -> Pieces:
     """Of the image `main`. Raises `BadInput` for one whose files cannot be renamed safely."""
     with closing(open_image(main)) as image:
-        is_sheet = image.format == "cue"
         files = image.files
-    if not is_sheet and len(files) > 1:
-        raise BadInput(f"{main} names its files in a form that renaming does not know.")
-    if not is_sheet:
-        found = Pieces(main, None, (), ())
-    else:
-        sheet = read_sheet(main)
-        program = read_program(sheet)
-        found = Pieces(main, sheet, tuple(_data(main, program)), (), _text(main, program))
-        if {piece.path for piece in found.data} != set(files[1:]):
-            raise BadInput(f"{main} finds its files by other names than it says; correct it first.")
+        found = _found(main, image.format, files[1:])
+    if {piece.path for piece in found.data} != set(files[1:]):
+        raise BadInput(f"{main} finds its files by other names than it says; correct it first.")
     paths = [main, *(piece.path for piece in found.data)]
     for path in [*paths, *([found.text.path] if found.text is not None else [])]:
         if path.is_symlink():
             raise BadInput(f"{path} is a link; rename its target by hand.")
-    return Pieces(main, found.sheet, found.data, tuple(_beside(paths)), found.text)
+    return replace(found, beside=tuple(_beside(paths)))
+
+
+def _found(main: Path, format: str, data: tuple[Path, ...]) -> Pieces:
+    if format == "cue":
+        sheet = read_sheet(main)
+        program = read_program(sheet)
+        return Pieces(main, sheet, tuple(_data(main, program)), (), _text(main, program))
+    other = sheets.read_sheet(main, format)
+    if other is not None:
+        pieces = tuple(Piece(path, track) for path, track in other.tracks.items())
+        return Pieces(main, None, pieces, (), other=other)
+    stem = main.name.removesuffix(ending(main))
+    if any(not path.name.casefold().startswith(stem.casefold()) for path in data):
+        raise BadInput(f"{main} does not find its files by its own name; rename them by hand.")
+    if data and (format not in _IMPLIED or (format == "mds" and _names_files(main))):
+        raise BadInput(f"{main} names its files in a form that renaming does not know.")
+    return Pieces(main, None, tuple(Piece(path) for path in data), (), implied=True)
+
+
+def _names_files(main: Path) -> bool:
+    """Whether a .mds tells more than "*.mdf"."""
+    blocks = read_table(main.read_bytes()).blocks
+    return any(not block.name.startswith("*") for block in blocks if block.name)
 
 
 def ending(path: Path) -> str:
-    """The suffix of an image, with the one before it where that tells what is packed: .iso.gz."""
-    inner = Path(path.stem).suffix if path.suffix.lower() in _PACKED else ""
-    return inner + path.suffix
+    """The suffix of an image, with what before it tells how it is packed: .iso.gz, .iso.001."""
+    numbered = _NUMBERED.search(path.name)
+    if numbered is not None:
+        inner = Path(path.name[: numbered.start()])
+        return (ending(inner) if inner.suffix.lower() in _INNER else "") + numbered[0]
+    packed = path.suffix.lower() in _PACKED
+    return (Path(path.stem).suffix if packed else "") + path.suffix
 
 
 def _data(main: Path, program: Program) -> Iterator[Piece]:

@@ -55,6 +55,8 @@ def plan_for(pieces: Pieces, template: Template, fields: Mapping[str, str]) -> P
     if pieces.sheet is not None:
         named = [*pieces.data, *([pieces.text] if pieces.text is not None else [])]
         body = _adjusted(pieces.sheet, named, data, new_main).render()
+    if pieces.other is not None:
+        body = pieces.other.with_names({old: _within(new, new_main) for old, new in data.items()})
     moves = [Move(main, new_main, body)]
     moves += [Move(old, new) for old, new in data.items()]
     renamed = {move.old.name: move.new for move in moves}
@@ -63,12 +65,14 @@ def plan_for(pieces: Pieces, template: Template, fields: Mapping[str, str]) -> P
         rest = path.name.removeprefix(main.name.removesuffix(ending(main)))
         new = _named(folder, base, rest) if owner is None else map_name(owner)
         moves.append(Move(path, new))
-    return Plan(tuple(move for move in moves if _changes(move, pieces.sheet)))
+    return Plan(tuple(move for move in moves if _changes(move, pieces)))
 
 
-def _changes(move: Move, sheet: Sheet | None) -> bool:
-    same = move.body is None or (sheet is not None and move.body == sheet.render())
-    return move.old != move.new or not same
+def _changes(move: Move, pieces: Pieces) -> bool:
+    before = pieces.sheet.render() if pieces.sheet is not None else None
+    if pieces.other is not None:
+        before = pieces.other.body
+    return move.old != move.new or move.body not in (None, before)
 
 
 def _named(folder: Path, base: PurePosixPath, suffix: str) -> Path:
@@ -79,6 +83,11 @@ def _named(folder: Path, base: PurePosixPath, suffix: str) -> Path:
 def _data(
     pieces: Pieces, folder: Path, template: Template, fields: Mapping[str, str]
 ) -> Iterator[tuple[Piece, Path]]:
+    if pieces.implied:
+        stem = len(pieces.main.name.removesuffix(ending(pieces.main)))
+        for piece in pieces.data:
+            yield piece, _named(folder, template.path(fields), piece.path.name[stem:])
+        return
     several = len(pieces.data) > 1
     numbers = [piece.track or 0 for piece in pieces.data]
     digits = 2 if max(numbers, default=0) > 9 else 1
@@ -92,10 +101,7 @@ def _adjusted(
 ) -> Sheet:
     """The sheet with the new names in the lines that have the old ones."""
     for piece in named:
-        new = data[piece.path]
-        if not new.is_relative_to(target.parent):
-            raise BadInput(f"{new} would lie outside the folder of {target}; change the template.")
-        name = str(new.relative_to(target.parent))
+        name = _within(data[piece.path], target)
         for number in piece.lines:
             line = sheet.lines[number - 1]
             indent = line.text[: len(line.text) - len(line.text.lstrip(" \t"))]
@@ -104,6 +110,13 @@ def _adjusted(
             _check_encoding(text, sheet, target)
             sheet = sheet.with_line(number, text)
     return sheet
+
+
+def _within(new: Path, sheet: Path) -> str:
+    """How `sheet` names `new`."""
+    if not new.is_relative_to(sheet.parent):
+        raise BadInput(f"{new} would lie outside the folder of {sheet}; change the template.")
+    return str(new.relative_to(sheet.parent))
 
 
 def _check_encoding(text: str, sheet: Sheet, target: Path) -> None:

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Units of a disc as whole hunks, some at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+
+from imagerd.disc.source import Bytes2D
+
+_STEP = 640 << 10  # bytes that are packed together
+
+
+class Hash(Protocol):
+    """Takes bytes, as those of `hashlib` do."""
+
+    def update(self, data: memoryview, /) -> None:
+        """Add `data`."""
+        ...
+
+
+def hunks_of(units: Iterator[Bytes2D], hunk: int, raw: Hash) -> Iterator[Bytes2D]:
+    """(n, `hunk`) bytes, at most `_STEP` or one hunk, the last filled up with zeros.
+
+    `raw` hears the units, and not what they are filled up with.
+    """
+    size = max(1, _STEP // hunk) * hunk
+    step, used = np.empty(size, np.uint8), 0
+    for rows in units:
+        data = np.ascontiguousarray(rows).reshape(-1)
+        raw.update(data.data)
+        while len(data):
+            part = data[: size - used]
+            step[used : used + len(part)] = part
+            used, data = used + len(part), data[len(part) :]
+            if used == size:
+                yield step.reshape(-1, hunk)
+                step, used = np.empty(size, np.uint8), 0
+    if used:
+        whole = -(-used // hunk) * hunk
+        step[used:whole] = 0
+        yield step[:whole].reshape(-1, hunk)
