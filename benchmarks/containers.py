@@ -6,19 +6,20 @@ ECM and CSO get 600 MiB of noise in valid sectors, where nothing is saved by luc
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.discs import RAW_SIZE, mixed_image, raw_image
-from benchmarks.peers import ecm
 from benchmarks.table import Row, best, command, gigabytes, peak_memory, workplace
 
 IMAGERCTL = Path(sys.executable).with_name("imagerctl")
 MOST_MEMORY = 150e6
 _ROUNDS = 2  # each takes minutes
 
+_ECM = "import pyecm, sys; getattr(pyecm, sys.argv[1])(*sys.argv[2:])"
 # The peer of CSO: zlib alone on the same blocks, in as many processes as there are cores.
 _ZLIB = """
 import multiprocessing, os, sys, zlib
@@ -52,16 +53,14 @@ def _chd(sheet: Path) -> Iterator[Row]:
     chdman = shutil.which("chdman")
     if chdman is None:
         return
-    sizes: dict[str, int] = {}
     making = [chdman, "createcd", "-f", "-np", "3", "-i", sheet, "-o", theirs]
     times = best(
         {
-            "imagerctl": command(IMAGERCTL, "convert", sheet, ours),
+            "imagerctl": command(IMAGERCTL, "convert", "--force", sheet, ours),
             "fast": command(IMAGERCTL, "convert", "--fast", sheet, fast),
             "chdman": command(*making),
         },
         1,
-        fresh=(ours, fast, theirs),
     )
     peer = f"chdman createcd -np 3 {gigabytes(RAW_SIZE, times['chdman'])}"
     for name, file, speed, most in (
@@ -117,24 +116,24 @@ def _chd_back(chd: Path, chdman: str) -> Iterator[Row]:
 
 
 def _ecm(sheet: Path) -> Iterator[Row]:
-    folder = sheet.parent
-    program = ecm(folder)
+    folder, image = sheet.parent, sheet.with_suffix(".bin")
     packed, back = folder / "ours.bin.ecm", folder / "back.cue"
-    contestants = {"encode": command(IMAGERCTL, "convert", sheet, packed)}
-    if program is not None:
-        contestants["ecm"] = command(program, sheet.with_suffix(".bin"), folder / "theirs.ecm")
-    fresh = (packed, folder / "ours.cue")
-    times = best(contestants, _ROUNDS, fresh=fresh)
-    command(IMAGERCTL, "convert", "--force", sheet, packed)()
-    unpacking = {"decode": command(IMAGERCTL, "convert", packed, back)}
-    times |= best(unpacking, _ROUNDS, fresh=(back, back.with_suffix(".bin")))
-    for name in ("encode", "decode"):
-        rate = gigabytes(RAW_SIZE, times[name])
-        if program is None:
+    theirs, their_back = folder / "theirs.ecm", folder / "theirs.bin"
+    peer = importlib.util.find_spec("pyecm") is not None  # the C of ecm-tools, of PyPI
+    for name, ours, their in (
+        ("encode", (sheet, packed), ("encode", image, theirs)),
+        ("decode", (packed, back), ("decode", theirs, their_back)),
+    ):
+        contestants = {"imagerctl": command(IMAGERCTL, "convert", "--force", *ours)}
+        if peer:
+            contestants["ecm-tools"] = command(sys.executable, "-c", _ECM, *their)
+        times = best(contestants, _ROUNDS)
+        rate = gigabytes(RAW_SIZE, times["imagerctl"])
+        if peer:
+            figure = f"ecm-tools {gigabytes(RAW_SIZE, times['ecm-tools'])}"
+            yield Row(f"ECM {name}", rate, figure, times["ecm-tools"] / times["imagerctl"], 3.0)
+        else:
             yield Row(f"ECM {name}", rate)
-            continue
-        peer = f"ecm, encoding {gigabytes(RAW_SIZE, times['ecm'])}"
-        yield Row(f"ECM {name}", rate, peer, times["ecm"] / times[name], 3.0)
     yield from _memory("convert to .ecm", "convert", "--force", sheet, packed)
     yield from _memory("verify of an .ecm", "verify", packed)
 

@@ -17,16 +17,26 @@ END = "<!-- end of containers -->\n"
 
 # Who else reads or writes it, and is asked by the tests.
 JUDGES = {
-    Container.CUE: "bchunk, libcdio, cueconvert, cdrdao, chdman, iat, flac (audio files)",
-    Container.CHD: "chdman, both ways",
-    Container.TOC: "cdrdao, toc2cue",
-    Container.CCD: "ccd2iso",
-    Container.NRG: "libcdio, iat",
-    Container.MDS: "mdf2iso",
-    Container.ISO: "iso-info, isoinfo, xorriso, iat",
+    Container.CUE: "bchunk, libcdio, cueconvert, pylibcue, cdrdao, chdman, iat, unar, ccd2iso,"
+    " mdf2iso, flac (audio files)",
+    Container.CHD: "chdman, chdimage",
+    Container.TOC: "cdrdao, toc2cue, chdman, iat, unar",
+    Container.CCD: "ccd2iso, mdf2iso, iat, unar",
+    Container.NRG: "libcdio, iat, unar, nrg2iso (of blocks)",
+    Container.MDS: "mdf2iso, ccd2iso, iat, unar",
+    Container.GDI: "chdman",
+    Container.CDI: "iat, unar",
+    Container.B6T: "iat, unar",
+    Container.C2D: "iat, unar",
+    Container.ISO: "iso-info, isoinfo, xorriso, iat, 7z",
+    Container.ECM: "pyecm-tools",
+    Container.SPLIT: "split, 7z",
+    Container.GZIP: "gzip",
     Container.XZ: "xz",
+    Container.ZSTD: "zstd",
+    Container.BZIP2: "bzip2",
     Container.DAA: "daa2iso",
-    Container.DMG: "7z, dmg2img",
+    Container.DMG: "7z, dmg2img, pydmg",
 }
 _NOBODY = "nobody: files made in the tests"
 
@@ -52,7 +62,8 @@ def _lacks(row: Row) -> str:
         return "not told"
     if row.holds == {Feature.BLOCKS}:
         return "all but the 2048-byte sectors of one track"
-    return ", ".join(feature.value for feature in Feature if feature not in row.holds)
+    lacks = [feature.value for feature in Feature if feature not in row.holds]
+    return ", ".join((*lacks, *(f"{feature.value} (of a GD-ROM)" for feature in row.not_of_gd)))
 
 
 def main() -> None:

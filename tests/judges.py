@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -24,6 +26,7 @@ PACKAGES = {
     "toc2cue": "cdrdao",
     "ccd2iso": "ccd2iso",
     "mdf2iso": "mdf2iso",
+    "nrg2iso": "nrg2iso",
     "cd-read": "libcdio-utils",
     "ddrescuelog": "gddrescue",
     "cueconvert": "cuetools",
@@ -33,6 +36,11 @@ PACKAGES = {
     "daa2iso": "daa2iso",
     "umockdev-run": "umockdev",
     "systemd-analyze": "systemd",
+    "unar": "unar",
+    "gzip": "gzip",
+    "bzip2": "bzip2",
+    "zstd": "zstd",
+    "split": "coreutils",
 }
 
 
@@ -42,6 +50,15 @@ def judge(tool: str) -> str:
     if found is None:
         missing(f"{tool} is not installed (Debian package {PACKAGES.get(tool, tool)})")
     return found
+
+
+def package(module: str, name: str) -> ModuleType:
+    """The Python package `name`, which is imported as `module`; where missing, as for a tool."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        missing(f"{name} is not installed (PyPI; pip install {name})")
+        raise
 
 
 def missing(reason: str) -> None:

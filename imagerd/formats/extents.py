@@ -11,10 +11,13 @@ from types import TracebackType
 import numpy as np
 
 from imagerd.disc.layout import Layout, SectorFormat, TrackMode
-from imagerd.disc.source import Bytes2D, Fault, FaultKind, Sectors, SectorState
+from imagerd.disc.source import Fault, FaultKind, Sectors, SectorState
 from imagerd.formats.datafile import DataFile, Packing
+from imagerd.formats.density import Density
+from imagerd.formats.features import Feature
 from imagerd.formats.image import Place, Warning_
-from imagerd.formats.rawform import to_raw
+from imagerd.formats.keptsheet import KeptSheet
+from imagerd.formats.rawform import empty_sectors
 
 MOST_ROWS = 2048  # of one read: bounds the memory that a caller can ask for
 
@@ -79,7 +82,8 @@ class ExtentImage:
         *,
         files: tuple[Path, ...],
         warnings: tuple[Warning_, ...] = (),
-        sheet: bytes | None = None,
+        sheet: KeptSheet | None = None,
+        densities: tuple[Density, ...] = (),
     ) -> None:
         self.path = path
         self.format = format
@@ -87,6 +91,7 @@ class ExtentImage:
         self.files = files
         self.warnings = warnings
         self.sheet = sheet
+        self.densities = densities
         self._extents = merged(extents)
         self._starts = [extent.lba for extent in self._extents]
         self._data = {id(e.file): e.file for e in extents if e.file is not None}
@@ -95,6 +100,11 @@ class ExtentImage:
     def packings(self) -> tuple[Packing, ...]:
         """Of those data files that are packed."""
         return tuple(file.packing for file in self._data.values() if file.packing)
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """See `Featured`."""
+        return frozenset({Feature.DPM} if self.densities else ())
 
     def read(self, lba: int, count: int) -> Sectors:
         """Up to `count` sectors from `lba`, never across a change of file or stored format."""
@@ -105,9 +115,8 @@ class ExtentImage:
             raise ValueError(f"LBA {lba} is in no session of {self.path}")
         count = min(count, extent.end - lba, MOST_ROWS)
         if extent.file is None:
-            return _with_sub(
-                Sectors.good(lba, empty_sectors(extent, lba, count), extent.stored),
-            )
+            empty = empty_sectors(extent.mode, extent.stored, lba, count)
+            return _with_sub(Sectors.good(lba, empty, extent.stored))
         return _with_sub(_read_file(extent, extent.file, lba, count))
 
     def where(self, lba: int) -> Place | None:
@@ -171,21 +180,3 @@ def _with_sub(sectors: Sectors) -> Sectors:
     if sectors.format is SectorFormat.RAW_SUB:
         return replace(sectors, sub=sectors.data[:, 2352:])
     return sectors
-
-
-def empty_sectors(extent: Extent, lba: int, count: int) -> Bytes2D:
-    """What a disc has where an image has nothing: silence, or data sectors full of zeros.
-
-    A mode 2 sector of zeros after its header is a valid form 1 sector (ECMA-130, CD-ROM XA).
-    """
-    size = extent.stored.size
-    if extent.mode is TrackMode.AUDIO or extent.stored not in _RAW:
-        return np.zeros((count, size), np.uint8)
-    stored = SectorFormat.USER if extent.mode is TrackMode.MODE1 else SectorFormat.MODE2
-    raw = to_raw(np.zeros((count, stored.size), np.uint8), stored, extent.mode, lba)
-    if size == raw.shape[1]:
-        return raw
-    return np.hstack((raw, np.zeros((count, size - raw.shape[1]), np.uint8)))
-
-
-_RAW = (SectorFormat.RAW, SectorFormat.RAW_SUB)

@@ -17,9 +17,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from imagerd.disc.layout import Control, DiscType, Layout, SectorFormat, Track, TrackMode
-from imagerd.disc.source import SectorSource
+from imagerd.disc.source import SectorSource, SectorState
 from imagerd.formats.cue.gaps import GD_HIGH_DENSITY
+from imagerd.formats.rawform import empty_sectors, to_raw
+from imagerd.sectors.blocks import blocks_of
 
 
 class Feature(StrEnum):
@@ -75,22 +79,36 @@ class Featured(Protocol):
 
 
 def lost(
-    source: SectorSource, holds: frozenset[Feature], *, track: int | None = None
+    source: SectorSource,
+    holds: frozenset[Feature],
+    *,
+    track: int | None = None,
+    more: frozenset[Feature] = frozenset(),
+    empty_pregaps: bool = False,
 ) -> tuple[Trait, ...]:
     """What `source` has and a container that `holds` these features does not keep.
 
     `track`: the data track that is kept where only one is; the first if None. Of tracks that are
-    lost as a whole nothing further is told. Reads one sector, to see whether subchannel comes.
+    lost as a whole nothing further is told. `more`: what the source has besides, as of `Featured`.
+    `empty_pregaps`: those between tracks that are silent or empty are kept, whatever it holds.
+    Reads one sector, to see whether subchannel comes, and pregaps where they matter.
     """
     layout = source.layout
     traits = [trait for trait in _of_disc(layout) if trait.feature not in holds]
-    traits += _of_tracks(layout, holds, track)
+    traits += _of_tracks(layout, holds, track, source if empty_pregaps else None)
     if Feature.SUBCHANNEL not in holds and _has_subchannel(source):
         traits.append(Trait(Feature.SUBCHANNEL, "the subchannel"))
     if isinstance(source, Featured):
-        known = {trait.feature for trait in traits}
-        traits += [Trait(more, _name(more)) for more in sorted(source.features - holds - known)]
+        more |= source.features
+    known = {trait.feature for trait in traits}
+    traits += [Trait(feature, _name(feature)) for feature in sorted(more - holds - known)]
     return tuple(traits)
+
+
+def is_gd(layout: Layout) -> bool:
+    """Whether it is a GD-ROM: two areas, the second with its INDEX 01 where every one has it."""
+    sessions = layout.sessions
+    return layout.is_cd and len(sessions) == 2 and sessions[1].tracks[0].index1 == GD_HIGH_DENSITY
 
 
 def _name(feature: Feature) -> str:
@@ -106,7 +124,7 @@ def _of_disc(layout: Layout) -> Iterator[Trait]:
     if layout.layers:
         where = ", ".join(map(str, layout.layers))
         yield Trait(Feature.LAYERS, f"that a layer begins at LBA {where}")
-    if len(sessions) == 2 and sessions[1].tracks[0].index1 == GD_HIGH_DENSITY:
+    if is_gd(layout):
         yield Trait(Feature.GD_AREAS, "the two areas of a GD-ROM")
     elif len(sessions) > 1:
         yield Trait(Feature.SESSIONS, f"that there are {len(sessions)} sessions")
@@ -118,7 +136,10 @@ def _of_disc(layout: Layout) -> Iterator[Trait]:
         yield Trait(Feature.DISC_TYPE, "that it is a CD-I")
 
 
-def _of_tracks(layout: Layout, holds: frozenset[Feature], chosen: int | None) -> Iterator[Trait]:
+def _of_tracks(
+    layout: Layout, holds: frozenset[Feature], chosen: int | None, gaps: SectorSource | None
+) -> Iterator[Trait]:
+    """`gaps`: the source, where pregaps that it has empty are no loss."""
     kept = list(layout.tracks)
     data = [track for track in kept if track.is_data]
     audio = [track for track in kept if not track.is_data]
@@ -134,6 +155,8 @@ def _of_tracks(layout: Layout, holds: frozenset[Feature], chosen: int | None) ->
         return
     for feature, what, has in _TRACK_TRAITS:
         group = [track for track in kept if has(track)]
+        if feature is Feature.PREGAPS and gaps is not None:
+            group = [track for track in group if not _empty_between(gaps, track)]
         if group and feature not in holds:
             yield _trait(feature, what, group)
 
@@ -145,6 +168,21 @@ def _trait(feature: Feature, what: str, tracks: Sequence[Track]) -> Trait:
 
 def _stored_pregap(track: Track) -> bool:
     return track.index1 > track.stored_range.start
+
+
+def _empty_between(source: SectorSource, track: Track) -> bool:
+    """Whether its pregap follows another track, and is silent or holds empty data sectors."""
+    if track.number in {session.tracks[0].number for session in source.layout.sessions}:
+        return False
+    area = range(track.stored_range.start, track.index1)
+    return all(
+        (block.states > SectorState.FAILED).all()
+        and np.array_equal(
+            to_raw(block.data, block.format, track.mode, block.lba),
+            empty_sectors(track.mode, SectorFormat.RAW, block.lba, len(block)),
+        )
+        for block in blocks_of(source, area, len(area))
+    )
 
 
 def _further(track: Track) -> bool:

@@ -56,27 +56,13 @@ class OwnDigest:
 class SelfDigested(Protocol):
     """An image that carries digests of its own."""
 
+    def digest_on_the_way(self) -> None:
+        """Compute them of what is read from now on, in its order, so that less is left to read."""
+        ...
+
     def own_digests(self) -> Task[tuple[OwnDigest, ...]]:
-        """Read all of it and compute them."""
+        """Compute them, and read what is left to be read for that."""
         ...
-
-
-@runtime_checkable
-class Sheeted(Protocol):
-    """An image that knows the cue sheet that it was described by, once: a .cue its own.
-
-    Other containers may keep it, so that the way back gives the very sheet again.
-    """
-
-    @property
-    def sheet(self) -> bytes | None:
-        """The bytes of the sheet, as they were in its file."""
-        ...
-
-
-def sheet_of(image: object) -> bytes | None:
-    """The cue sheet that `image` came with, if it knows one."""
-    return image.sheet if isinstance(image, Sheeted) else None
 
 
 class Image(Protocol):

@@ -10,6 +10,7 @@ from imagerd.disc.msf import LBA_MAX
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.extents import Extent, ExtentImage
 from imagerd.formats.image import Warning_
+from imagerd.formats.sidecar import read_sidecar
 
 _BLOCK = SectorFormat.USER
 LARGEST_DVD = 4_173_824  # blocks of a DVD+R DL
@@ -38,7 +39,13 @@ def open_file(file: DataFile, format: str = "iso") -> ExtentImage:
     layout = block_layout(blocks)
     extent = Extent(0, blocks, layout.tracks[0].mode, _BLOCK, file)
     return ExtentImage(
-        path, format, layout, [extent], files=file.store.files, warnings=tuple(warnings)
+        path,
+        format,
+        layout,
+        [extent],
+        files=file.store.files,
+        warnings=tuple(warnings),
+        sheet=read_sidecar(path) if layout.is_cd else None,
     )
 
 

@@ -15,9 +15,12 @@ from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import Layout, SectorFormat, Track
 from imagerd.disc.source import Bytes2D, Sectors, SectorSource
 from imagerd.formats.features import Feature
-from imagerd.formats.output import Output, Sink, refuse_all
+from imagerd.formats.origin import Origin
+from imagerd.formats.output import Output, Sink, publish, refuse_all
+from imagerd.formats.proof import Proof
 from imagerd.formats.rawform import Runs, filler, to_raw, unread
 from imagerd.formats.registry import Container
+from imagerd.formats.sidecar import refuse_sidecar, sidecar_output
 from imagerd.formats.userdata import UserData
 from imagerd.formats.write import losses
 from imagerd.formats.written import TrackDigests, WriteOptions, WrittenImage
@@ -34,6 +37,7 @@ class _Job:
     track: Track
     options: WriteOptions
     user: UserData
+    proof: Proof | None
     bad: Runs = field(default_factory=Runs)
 
 
@@ -56,6 +60,8 @@ def write_blocks(
     """As `write_image`, into the sink made for a number of bytes."""
     track = _choose(source.layout, options.track, target)
     refuse_all([target], options)
+    proof = Proof.of(source.layout, options.origin or Origin())
+    refuse_sidecar(target, proof.kept if proof is not None else None, options)
     job = _Job(
         source,
         track,
@@ -63,17 +69,18 @@ def write_blocks(
         UserData(
             track.mode, options.check, options.repair, options.cut_form2, spared=options.spared
         ),
+        proof,
     )
     with ExitStack() as stack:
         output = sink(stack, len(_stored(track)) * _USER)
         yield from _write(job, output)
-        output.finish()
-        written = output.name()
+        kept = sidecar_output(target, proof.proven() if proof is not None else None, options, stack)
+        *beside, written = publish([*kept, output])
     digests = output.digests
     return WrittenImage(
         target,
         format,
-        (written,),
+        (written, *beside),
         (TrackDigests(track.number, digests),) if digests else (),
         tuple(_left_out(source, track, job.user)),
         job.bad.ranges(),
@@ -102,6 +109,8 @@ def _write(job: _Job, output: Sink) -> Iterator[Progress]:
     track = job.track
     area = _stored(track)
     for block in blocks_of(job.source, area, BATCH):
+        if job.proof is not None and block.format is SectorFormat.RAW:
+            job.proof.update(block.data)
         output.write(_user_data(job, block))
         yield Progress(block.end - area.start, len(area), what=f"track {track.number}")
 

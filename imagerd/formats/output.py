@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from imagerd.base.digests import Digests, Hasher
-from imagerd.base.errors import NotAvailable
+from imagerd.base.errors import BadInput, NotAvailable
 from imagerd.base.files import AtomicFile, move_into_place, refuse_existing
 from imagerd.disc.source import Bytes2D
 from imagerd.formats.reserve import give_back, reserve
@@ -25,6 +25,11 @@ class Sink(Protocol):
     """Where sectors go, plainly or packed; `digests` are those of what goes in, once finished."""
 
     digests: Digests | None
+
+    @property
+    def part(self) -> Path:
+        """Where the file lies before it has its name."""
+        ...
 
     def write(self, data: Bytes2D) -> None:
         """Append rows; they may not be changed afterwards."""
@@ -112,9 +117,45 @@ def hasher(options: WriteOptions, stack: ExitStack) -> Hasher | None:
 
 
 def refuse_all(targets: Sequence[Path], options: WriteOptions) -> None:
-    """Raise `AlreadyThere` before any work if one of the files exists and may not be replaced."""
+    """Raise before any work if one of the files may not be written.
+
+    `AlreadyThere` for one that exists and may not be replaced, `BadInput` for one that is read.
+    """
     for target in targets:
+        if is_read(target, options):
+            raise BadInput(
+                f"{target} would be written, and is itself what is read; name another target, or"
+                " another folder."
+            )
         refuse_existing(target, overwrite=options.overwrite)
+
+
+def is_read(path: Path, options: WriteOptions) -> bool:
+    """Whether `path` is one of the files that the source consists of."""
+    files = options.origin.files if options.origin is not None else ()
+    return path.exists() and any(_same(path, file) for file in files)
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+_NAMES_BIN = (".cue", ".toc")  # tables whose data file is called X.bin
+
+
+def data_name(target: Path, options: WriteOptions) -> str:
+    """What the data file of the table `target` is called: X.bin for X.toc.
+
+    Where that is read, or another table of that name is there, which may mean it, X.toc.bin.
+    """
+    plain = target.with_suffix(".bin")
+    tables = [target.with_suffix(suffix) for suffix in _NAMES_BIN]
+    if is_read(plain, options) or any(table != target and table.exists() for table in tables):
+        return f"{target.name}.bin"
+    return plain.name
 
 
 def publish(outputs: Sequence[Sink]) -> tuple[WrittenFile, ...]:

@@ -26,6 +26,20 @@ def to_raw(data: Bytes2D, stored: SectorFormat, mode: TrackMode, lba: int) -> By
     return np.concatenate(parts)
 
 
+def empty_sectors(mode: TrackMode, stored: SectorFormat, lba: int, count: int) -> Bytes2D:
+    """What a disc has where an image has nothing: silence, or data sectors full of zeros.
+
+    A mode 2 sector of zeros after its header is a valid form 1 sector (ECMA-130, CD-ROM XA).
+    """
+    if mode is TrackMode.AUDIO or stored not in (SectorFormat.RAW, SectorFormat.RAW_SUB):
+        return np.zeros((count, stored.size), np.uint8)
+    body = SectorFormat.USER if mode is TrackMode.MODE1 else SectorFormat.MODE2
+    raw = to_raw(np.zeros((count, body.size), np.uint8), body, mode, lba)
+    if stored is SectorFormat.RAW:
+        return raw
+    return np.hstack((raw, np.zeros((count, stored.size - raw.shape[1]), np.uint8)))
+
+
 def unread(block: Sectors) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
     """Row numbers that hold filling instead of data."""
     return np.flatnonzero(block.states <= SectorState.FAILED)

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from imagerd.base.errors import BadInput
+from imagerd.disc.layout import Layout
 from imagerd.formats import signs
 from imagerd.formats.datafile import DataFile
-from imagerd.formats.features import WHOLE_CD, Feature
+from imagerd.formats.features import WHOLE_CD, Feature, is_gd
 from imagerd.formats.image import Image
 
 
@@ -59,6 +60,8 @@ class Row:
     `reader` and `writer` are modules. `sign` tells by content; `suffixes` are asked only where no
     content speaks, the first of them names the container when writing. `holds`: the features that
     what `writer` writes keeps; None where that is not told, so that no loss can be named before.
+    `not_of_gd`: those of them that it does not keep of a GD-ROM. `empty_pregaps`: without having
+    words for pregaps, it keeps those that are silent or empty.
     """
 
     reader: str
@@ -66,9 +69,17 @@ class Row:
     sign: Callable[[DataFile], bool]
     writer: str | None = None
     holds: frozenset[Feature] | None = None
+    not_of_gd: frozenset[Feature] = frozenset()
+    empty_pregaps: bool = False
+
+    def holds_of(self, layout: Layout) -> frozenset[Feature] | None:
+        """What it holds of a disc with this layout."""
+        if self.holds is None or not is_gd(layout):
+            return self.holds
+        return self.holds - self.not_of_gd
 
 
-_CD_WITH_SUB = WHOLE_CD - {Feature.GD_AREAS} | {Feature.SUBCHANNEL}
+_CD_WITH_SUB = WHOLE_CD | {Feature.SUBCHANNEL}
 _IN_SUBCHANNEL = {Feature.INDEXES, Feature.ISRC, Feature.MCN}
 _PACKED = "imagerd.formats.packed.opening"
 
@@ -85,14 +96,15 @@ ROWS = {
         (".chd",),
         signs.is_chd,
         "imagerd.formats.chd.writing",
-        WHOLE_CD | {Feature.SUBCHANNEL, Feature.BLOCKS, Feature.LAYERS},
+        WHOLE_CD | {Feature.SUBCHANNEL, Feature.BLOCKS, Feature.LAYERS, Feature.DPM},
+        not_of_gd=frozenset({Feature.SUBCHANNEL}),  # players refuse one that has it
     ),
     Container.TOC: Row(
         "imagerd.formats.cdrdao.opening",
         (".toc",),
         signs.is_cdrdao_toc,
         "imagerd.formats.cdrdao.writing",
-        _CD_WITH_SUB - {Feature.SESSIONS},
+        _CD_WITH_SUB - {Feature.SESSIONS, Feature.GD_AREAS},
     ),
     Container.CCD: Row(
         "imagerd.formats.ccd.opening",
@@ -113,7 +125,7 @@ ROWS = {
         (".mds",),
         signs.is_mds,
         "imagerd.formats.mds.writing",
-        _CD_WITH_SUB - _IN_SUBCHANNEL - {Feature.CD_TEXT} | {Feature.BLOCKS},
+        _CD_WITH_SUB - _IN_SUBCHANNEL - {Feature.CD_TEXT} | {Feature.BLOCKS, Feature.DPM},
     ),
     Container.GDI: Row(
         "imagerd.formats.gdi.opening",
@@ -121,6 +133,7 @@ ROWS = {
         signs.is_gdi,
         "imagerd.formats.gdi.writing",
         frozenset({Feature.AUDIO, Feature.TRACKS, Feature.GD_AREAS, Feature.SUBHEADERS}),
+        empty_pregaps=True,
     ),
     Container.CDI: Row("imagerd.formats.cdi.opening", (".cdi",), signs.is_cdi),
     Container.B6T: Row("imagerd.formats.b6t.opening", (".b6t", ".b5t"), signs.is_b6t),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
@@ -10,9 +11,12 @@ from typing import Protocol, cast
 from imagerd.base.errors import BadInput
 from imagerd.base.progress import Task
 from imagerd.disc.source import SectorSource
-from imagerd.formats.features import Trait, lost
+from imagerd.formats.features import Feature, Trait, lost
+from imagerd.formats.origin import Origin, origin_of
 from imagerd.formats.registry import ROWS, Container
 from imagerd.formats.written import WriteOptions, WrittenImage
+
+_SHEETS = (Container.CUE, Container.ECM)  # the sheet itself is what is written
 
 
 class _Writer(Protocol):
@@ -35,8 +39,15 @@ def write_image(
     names only when all are whole. Raises `BadInput` for a suffix that cannot be written and for
     a source that the container cannot hold, `AlreadyThere` for targets that exist.
     """
-    writer = cast("_Writer", import_module(ROWS[container_of(target)].writer or ""))
-    return writer.write_image(source, target, options or WriteOptions())
+    container = container_of(target)
+    row = ROWS[container]
+    writer = cast("_Writer", import_module(row.writer or ""))
+    wanted = options or WriteOptions()
+    origin = origin_of(source) if wanted.origin is None else wanted.origin
+    if row.holds is not None and container not in _SHEETS:
+        origin = origin.within(row.holds)
+    wanted = replace(wanted, origin=origin)
+    return writer.write_image(source, target, wanted)
 
 
 def container_of(target: Path) -> Container:
@@ -51,14 +62,27 @@ def container_of(target: Path) -> Container:
 
 
 def losses(
-    source: SectorSource, container: Container, *, track: int | None = None
+    source: SectorSource,
+    container: Container,
+    *,
+    track: int | None = None,
+    origin: Origin | None = None,
 ) -> tuple[Trait, ...] | None:
     """What of `source` the container cannot hold, known before anything is written.
 
-    `track`: the data track that is written where it holds only one. None where the container's
-    row does not say what it holds.
+    `track`: the data track that is written where it holds only one. `origin`: what the source
+    came with, where it does not say so itself. None where the container's row does not say what
+    it holds.
     """
-    holds = ROWS[container].holds
+    row = ROWS[container]
+    holds = row.holds_of(source.layout)
     if holds is None:
         return None
-    return lost(source, holds, track=track)
+    more = {Feature.DPM} if origin is not None and origin.densities else set[Feature]()
+    return lost(
+        source,
+        holds,
+        track=track,
+        more=frozenset(more),
+        empty_pregaps=row.empty_pregaps,
+    )

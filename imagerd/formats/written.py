@@ -9,6 +9,7 @@ from pathlib import Path
 
 from imagerd.base.digests import Digests
 from imagerd.disc.layout import TrackMode
+from imagerd.formats.origin import Origin
 
 MARKER = b"imagerd: unreadable sector "
 
@@ -23,13 +24,15 @@ class WriteOptions:
     parity what fails, but not the `spared` LBAs, which are bad on purpose. `sync`: force the data
     to the disk before the files get their names. `cut_form2`: let an .iso keep only 2048 of a form
     2 sector's 2324 bytes. `raw`: a sheet always gets raw sectors, made anew where the source has
-    2048 bytes; else a source of a single track of these keeps them as they are. `sheet`: the
-    cue sheet that the source came with, to be kept as far as it stays true; that of the source
-    itself if None. `quick`: where the container compresses, rather soon than small.
+    2048 bytes; else a source of a single track of these keeps them as they are. `split_tracks`:
+    one .bin for each track, or one for all; if None, as the cue sheet has it that the source came
+    with, and one for all where there is none. `origin`: what the source came with, such as that
+    sheet, to be kept as far as it stays true; that of the source itself if None. `quick`: where
+    the container compresses, rather soon than small.
     """
 
     overwrite: bool = False
-    split_tracks: bool = False
+    split_tracks: bool | None = None
     track: int | None = None
     hash: bool = True
     fill: bytes = MARKER
@@ -39,7 +42,7 @@ class WriteOptions:
     sync: bool = True
     cut_form2: bool = False
     raw: bool = True
-    sheet: bytes | None = None
+    origin: Origin | None = None
     quick: bool = False
 
     def fill_of(self, mode: TrackMode) -> bytes:

@@ -19,6 +19,7 @@ from imagerd.sectors.geometry import (
     FORM2_BIT,
     MODE,
     RAW,
+    SUB,
     SUBHEADER,
     SUBMODE,
     SYNC_ROW,
@@ -28,6 +29,46 @@ from imagerd.sectors.geometry import (
 
 _AHEAD = 512  # sectors to regenerate at once: parity is made in batches
 _RAW_FORMATS = (SectorFormat.RAW, SectorFormat.RAW_SUB)
+_MAIN = {SectorFormat.RAW_SUB: SectorFormat.RAW, SectorFormat.USER_SUB: SectorFormat.USER}
+
+
+class MainView:
+    """The main channel: sectors as they are stored, without the subchannel behind each.
+
+    So the same disc has the same bytes whether its container keeps subchannel between the sectors,
+    beside them or not at all. Shorter sectors stay as they are (`RawView` makes them raw).
+    """
+
+    def __init__(self, source: SectorSource) -> None:
+        self._source = source
+        self._layout = source.layout.with_tracks(
+            lambda track: replace(track, stored=_MAIN.get(track.stored, track.stored))
+        )
+
+    @property
+    def layout(self) -> Layout:
+        """The source's layout, no track stored with its subchannel."""
+        return self._layout
+
+    def read(self, lba: int, count: int) -> Sectors:
+        """Up to `count` sectors from `lba`; `.sub` is filled where the source stores it."""
+        block = self._source.read(lba, count)
+        main = _MAIN.get(block.format)
+        if main is None:
+            return block
+        data = np.ascontiguousarray(block.data[:, : main.size])
+        return replace(block, format=main, data=data, sub=sub_of(block))
+
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()
+
+
+def sub_of(block: Sectors) -> Bytes2D | None:
+    """(n, 96) raw subchannel of the sectors, wherever the block has it; None if it has none."""
+    if block.format in _MAIN:
+        return np.ascontiguousarray(block.data[:, -SUB:])
+    return block.sub
 
 
 class RawView:
@@ -67,9 +108,6 @@ class RawView:
 
     def _raw(self, track: Track, lba: int, count: int) -> Sectors:
         block = self._source.read(lba, count)
-        sub = block.sub
-        if block.format in (SectorFormat.RAW_SUB, SectorFormat.USER_SUB):
-            sub = np.ascontiguousarray(block.data[:, -96:])
         raw = to_raw(block.data, block.format, track.mode, block.lba)
         lost = block.states <= SectorState.FAILED
         if lost.any() and block.format not in _RAW_FORMATS:
@@ -77,7 +115,7 @@ class RawView:
             start = stored_offset(block.format, track.mode)
             size = min(block.format.size, RAW - start)
             raw[lost, start : start + size] = block.data[lost, :size]
-        return replace(block, format=SectorFormat.RAW, data=raw, sub=sub)
+        return replace(block, format=SectorFormat.RAW, data=raw, sub=sub_of(block))
 
     def close(self) -> None:
         """Close the source."""
@@ -127,10 +165,7 @@ class UserView:
         states = block.states
         if doubtful is not None and doubtful.any():
             states = np.where(doubtful, np.minimum(states, SectorState.SUSPECT), states)
-        sub = block.sub
-        if block.format in (SectorFormat.RAW_SUB, SectorFormat.USER_SUB):
-            sub = np.ascontiguousarray(block.data[:, -96:])
-        return Sectors(lba, SectorFormat.USER, data, states, sub, None, block.faults)
+        return Sectors(lba, SectorFormat.USER, data, states, sub_of(block), None, block.faults)
 
     def _user(self, block: Sectors) -> tuple[Bytes2D, Flags | None]:
         """The user data, and which rows may not be what they seem."""
@@ -190,4 +225,4 @@ def _only(layout: Layout, track: Track) -> Layout:
     return replace(layout, sessions=(Session(track.session, (shown,), end),), cd_text=None)
 
 
-__all__ = ["RawView", "UserView", "rows_of", "with_stored"]
+__all__ = ["MainView", "RawView", "UserView", "rows_of", "sub_of", "with_stored"]

@@ -20,6 +20,13 @@ class Piece(NamedTuple):
     size: int
 
 
+def opened_by(target: Path) -> Path:
+    """The file by which all that was written as `target` opens: of X.bin.ecm its sheet, X.cue."""
+    if target.suffix.lower() != ".ecm":
+        return target
+    return target.with_suffix("").with_suffix(".cue")
+
+
 def map_name(path: Path) -> Path:
     """What we call the map file of `path` when we write it."""
     return path.with_name(path.name + ".map")
@@ -27,7 +34,7 @@ def map_name(path: Path) -> Path:
 
 def map_beside(path: Path) -> Path | None:
     """The map file of the image `path`, if there is one."""
-    candidates = (map_name(path), path.with_suffix(".map"))
+    candidates = (map_name(path), path.with_suffix(".map"), map_name(opened_by(path)))
     return next((file for file in candidates if file.is_file()), None)
 
 

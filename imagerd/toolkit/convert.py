@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Container as Contains
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,10 +23,12 @@ from imagerd.formats import (
     WrittenImage,
     container_of,
     losses,
+    open_image,
     write_image,
 )
-from imagerd.formats.registry import COOKED, Container
-from imagerd.toolkit.beside import Piece, map_beside, map_name
+from imagerd.formats.origin import Origin, origin_of
+from imagerd.formats.registry import COOKED
+from imagerd.toolkit.beside import Piece, map_beside, map_name, opened_by
 from imagerd.toolkit.intended import Intended
 
 if TYPE_CHECKING:
@@ -41,11 +45,11 @@ class ConvertOptions:
     before it gets its name. `strict`: refuse what the container cannot hold. `verify`: read the
     target back and compare. `keep`: a target that is there already and is what would be written
     is left alone; what is there and is something else is `AlreadyThere`. `swap`: exchange the two
-    bytes of each sample of audio. `raw`, `quick`, `sheet`: see `WriteOptions`.
+    bytes of each sample of audio. `split_tracks`, `raw`, `quick`, `origin`: see `WriteOptions`.
     """
 
     overwrite: bool = False
-    split_tracks: bool = False
+    split_tracks: bool | None = None
     track: int | None = None
     repair: bool = False
     hash: bool = False
@@ -57,7 +61,7 @@ class ConvertOptions:
     swap: bool = False
     raw: bool = True
     quick: bool = False
-    sheet: bytes | None = None
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +102,18 @@ def convert(
     targets that exist.
     """
     wanted = options or ConvertOptions()
+    if wanted.origin is None:
+        wanted = replace(wanted, origin=origin_of(source))
     lost = known_losses(source, target, wanted)
     if wanted.swap:
         from imagerd.toolkit.endianness import SwappedAudio
 
         source = SwappedAudio(source)
-    if wanted.keep and target.exists():
+    if wanted.keep and opened_by(target).exists():
         kept = yield from _kept(source, target, wanted)
         if kept is not None:
             return replace(kept, lost=lost, left_out=_names(lost))
-    refuse_existing(map_name(target), overwrite=wanted.overwrite)
+    refuse_existing(map_name(opened_by(target)), overwrite=wanted.overwrite)
     spared = Intended(source)
     result = yield from _converted(source, target, wanted, spared)
     result = replace(
@@ -152,7 +158,7 @@ def known_losses(source: SectorSource, target: Path, options: ConvertOptions) ->
     Raises `BadInput` for any such thing, or if it is not known, where the options are strict.
     """
     container = container_of(target)
-    lost = losses(source, container, track=options.track)
+    lost = losses(source, container, track=options.track, origin=options.origin)
     if options.strict and lost is None:
         raise BadInput(
             f"What a .{container} cannot hold is not told before it is written; convert to"
@@ -194,7 +200,7 @@ def _kept(source: SectorSource, target: Path, wanted: ConvertOptions) -> Task[Co
         doubtful=doubts.found,
         wrong=checked.wrong,
         repaired=checked.repaired,
-        map=map_beside(target),
+        map=map_beside(opened_by(target)),
         intended=spared.of(checked.wrong) if wanted.repair else NOWHERE,
         reread=again,
         kept=True,
@@ -245,24 +251,25 @@ def _write_map(layout: Layout, result: ConvertResult, wanted: ConvertOptions) ->
     A sector whose EDC is wrong shows in raw form, and not in an .iso. Where a map was there for
     the file that was overwritten, there is one again.
     """
+    target = opened_by(result.target)
     bad = (*result.unreadable.ranges, *result.doubtful.ranges)
     if result.format in COOKED:
         bad += result.wrong.ranges
-    if not bad and not (wanted.overwrite and map_beside(result.target)):
+    if not bad and not (wanted.overwrite and map_beside(target)):
         return None
     from imagerd.toolkit.maps import write_map  # seldom needed
 
-    pieces = _pieces(layout, result.format, wanted)
-    return write_map(result.target, pieces, Extent.of(bad), overwrite=wanted.overwrite)
+    pieces = _pieces(layout, target, wanted)
+    return write_map(target, pieces, Extent.of(bad), overwrite=wanted.overwrite)
 
 
-def _pieces(layout: Layout, container: str, wanted: ConvertOptions) -> list[Piece]:
-    """The sectors of `layout` as the written files hold them."""
-    if container not in COOKED:
-        from imagerd.formats.cue.render import as_written
+def _pieces(layout: Layout, target: Path, wanted: ConvertOptions) -> Sequence[Piece]:
+    """The sectors of `layout` as the files of `target` hold them: as who opens it will see them."""
+    if container_of(target) not in COOKED:
+        from imagerd.toolkit.maps import stored_pieces
 
-        tracks = as_written(layout, raw=wanted.raw or container != Container.CUE).tracks
-        return [Piece(track.stored_range, track.stored.size) for track in tracks]
+        with closing(open_image(target)) as image:
+            return stored_pieces(image.layout)
     number = wanted.track
     track = next(t for t in layout.tracks if t.is_data and number in (None, t.number))
     first = max(track.index1, track.stored_range.start)
@@ -282,7 +289,7 @@ def _write_options(wanted: ConvertOptions, spared: Contains[int], *, check: bool
         cut_form2=wanted.cut_form2,
         raw=wanted.raw,
         quick=wanted.quick,
-        sheet=wanted.sheet,
+        origin=wanted.origin,
     )
 
 

@@ -22,6 +22,7 @@ from typing import Generic, TypeVar
 
 from imagerd.base.errors import InternalError
 from imagerd.base.progress import Progress
+from imagerd.base.sharing import keep_freed_memory
 from imagerd.disc.source import SectorSource
 
 Job = TypeVar("Job")
@@ -185,6 +186,7 @@ def _serve(
     sender: Connection,
 ) -> None:
     """The life of a worker."""
+    keep_freed_memory()
     try:
         source = reopen()
         try:

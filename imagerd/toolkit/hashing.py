@@ -21,6 +21,7 @@ from imagerd.disc.layout import SectorFormat, Track
 from imagerd.disc.ranges import Extent, from_mask
 from imagerd.disc.source import SectorSource, SectorState
 from imagerd.sectors.blocks import blocks_of
+from imagerd.sectors.views import MainView
 
 _BATCH = 1024
 _BLOCK = 1 << 20
@@ -28,7 +29,10 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class TrackHash:
-    """The digests of a track's stored sectors, its pregap included as far as it is stored."""
+    """The digests of a track's stored sectors, its pregap included as far as it is stored.
+
+    Subchannel is no part of them, wherever the container keeps it: raw sectors are 2352 bytes.
+    """
 
     number: int
     mode: str
@@ -61,6 +65,7 @@ def hash_source(
 
     What has no files (a drive) is always hashed as a whole.
     """
+    source = MainView(source)
     tracks = source.layout.tracks
     sizes = [len(track.stored_range) * track.stored.size for track in tracks]
     work = _Work(source, sum(sizes))

@@ -10,6 +10,7 @@ from imagerd.disc.ids import cddb_id, musicbrainz_id, toc_text
 from imagerd.disc.layout import Medium, SectorFormat, Track, TrackMode
 from imagerd.disc.source import SectorSource
 from imagerd.filesystems.volume import VolumeInfo, volume_id
+from imagerd.formats.origin import Origin, origin_of
 from imagerd.toolkit.differences import flag_names
 from imagerd.toolkit.volumes import VolumeVerdict, volume_size
 
@@ -53,8 +54,19 @@ class SessionInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class DensityInfo:
+    """A measurement of the pressing's density: `angles` angles, one each `resolution` sectors."""
+
+    first: int
+    resolution: int
+    angles: int
+
+
+@dataclass(frozen=True, slots=True)
 class DiscInfo:
-    """The disc as its layout tells it. `bytes`: of all stored sectors."""
+    """The disc as its layout tells it. `bytes`: of all stored sectors. `densities` (DPM) and
+    whether a cue sheet of the disc is kept are what the image tells besides.
+    """
 
     medium: Medium
     disc_type: str
@@ -71,13 +83,17 @@ class DiscInfo:
     toc: str
     volume: VolumeInfo | None
     volume_size: VolumeVerdict | None
+    densities: tuple[DensityInfo, ...] = ()
+    keeps_sheet: bool = False
 
 
-def info(source: SectorSource) -> DiscInfo:
+def info(source: SectorSource, origin: Origin | None = None) -> DiscInfo:
     """Describe a disc or an image; only its volume descriptors are read.
 
-    The disc ids are those of discs with audio; others have none.
+    The disc ids are those of discs with audio; others have none. `origin`: what the image knows
+    besides, where `source` does not say so itself.
     """
+    known = origin or origin_of(source)
     layout = source.layout
     volume = volume_id(source)
     audio = layout.is_cd and any(not track.is_data for track in layout.tracks)
@@ -101,6 +117,10 @@ def info(source: SectorSource) -> DiscInfo:
         toc=toc_text(layout),
         volume=volume,
         volume_size=None if volume is None else volume_size(layout, volume),
+        densities=tuple(
+            DensityInfo(one.start, one.resolution, len(one.angles)) for one in known.densities
+        ),
+        keeps_sheet=known.sheet is not None,
     )
 
 

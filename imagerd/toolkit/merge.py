@@ -27,7 +27,7 @@ from imagerd.sectors.blocks import read_all
 from imagerd.sectors.combine import How
 from imagerd.sectors.geometry import MODE
 from imagerd.sectors.verify import whole
-from imagerd.sectors.views import RawView
+from imagerd.sectors.views import MainView
 from imagerd.toolkit.aligning import Aligned, Alignment, align, has_audio
 from imagerd.toolkit.convert import ConvertOptions, ConvertResult, convert
 from imagerd.toolkit.deciding import Decision, Outcome, Run, Voice, decide
@@ -98,7 +98,7 @@ def merged_source(
 ) -> Task[MergedSource]:
     """The best of `sources`, as for `merge`, to be read."""
     testimonies = [one.testimony if isinstance(one, JobSource) else None for one in sources]
-    plain = [_without_sub(one) for one in sources]
+    plain = [MainView(one) for one in sources]
     _refuse_other_discs(plain)
     if not aligned or not has_audio(plain[0].layout):
         return MergedSource(plain, testimonies)
@@ -233,13 +233,6 @@ def _whole(
         right &= (data[:, MODE] == _MODE2) == (kind is Kind.MODE2)
         found[span][right & wanted[span]] = number
     return found
-
-
-def _without_sub(source: SectorSource) -> SectorSource:
-    """The source, its sectors without the subchannel that some images have behind each."""
-    if any(track.stored is SectorFormat.RAW_SUB for track in source.layout.tracks):
-        return RawView(source)
-    return source
 
 
 def _furthest(sources: Sequence[SectorSource]) -> Layout:

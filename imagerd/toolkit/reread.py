@@ -10,9 +10,10 @@ from pathlib import Path
 from imagerd.base.progress import Task
 from imagerd.disc.ranges import Extent, without
 from imagerd.disc.source import SectorSource
-from imagerd.formats import Container, container_of, losses, open_image
+from imagerd.formats import container_of, losses, open_image
 from imagerd.formats.registry import COOKED
 from imagerd.sectors.views import UserView
+from imagerd.toolkit.beside import opened_by
 from imagerd.toolkit.compare import CompareResult, Sameness, compare
 
 
@@ -38,7 +39,7 @@ def reread(source: SectorSource, target: Path, *, track: int | None = None) -> T
     """
     container = container_of(target)
     lossy = losses(source, container, track=track) != ()
-    with closing(open_image(_described(target, container))) as image:
+    with closing(open_image(opened_by(target))) as image:
         if container in COOKED:
             view = UserView(source, track)
             shift = image.layout.start - view.layout.start
@@ -46,11 +47,6 @@ def reread(source: SectorSource, target: Path, *, track: int | None = None) -> T
         else:
             compared = yield from compare(source, image, common=lossy)
     return _judge(compared)
-
-
-def _described(target: Path, container: Container) -> Path:
-    """The file to open for what was written as `target`: that which tells the tracks."""
-    return target.with_suffix("").with_suffix(".cue") if container is Container.ECM else target
 
 
 def _judge(compared: CompareResult) -> Reread:

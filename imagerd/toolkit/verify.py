@@ -78,12 +78,13 @@ def verify(
     `files` count. `reopen` (picklable) opens the same source again: large images then are shared
     out over `workers` processes, by default one for each core. `account`: what `source` and
     `reopen` heed already; the digests in it are checked here. `own`: the image, where it carries
-    digests itself. Raises `BadInput` if a list has no
-    entry for the image.
+    digests itself. Raises `BadInput` if a list has no entry for the image.
     """
     chosen = [select(file, files) for file in lists]
     if workers is None:
-        workers = _workers(source) if reopen is not None else 1
+        workers = _workers(source) if reopen is not None and own is None else 1
+    if own is not None:
+        own.digest_on_the_way()  # one process then reads all of it, in its order
     sectors = yield from prove(source, workers=workers, reopen=reopen)
     volume = check_volume(source)
     hashes = yield from _check_account(account, files)

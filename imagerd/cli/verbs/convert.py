@@ -55,7 +55,11 @@ class _Call:
 @click.option("--strict", is_flag=True, help="Refuse what the container cannot hold.")
 @click.option("--verify", is_flag=True, help="Read it back and compare it with the source.")
 @click.option("--track", type=click.IntRange(1, 99), help="Which data track an .iso gets.")
-@click.option("--split/--join", help="One .bin for each track; or one for all, as by default.")
+@click.option(
+    "--split/--join",
+    default=None,
+    help="One .bin for each track, or one for all; by default as the source's sheet has it.",
+)
 @click.option(
     "--repair/--no-repair",
     default=None,
@@ -79,7 +83,7 @@ def command(
     strict: bool,
     verify: bool,
     track: int | None,
-    split: bool,
+    split: bool | None,
     repair: bool | None,
     swap: bool,
     raw: bool,
@@ -198,11 +202,11 @@ def _convert(job: Conversion, pulse: Pulse, *, call: _Call) -> Converted:
 
 def _conversion(disc: Opened, target: Path, call: _Call, output: Output) -> Task[ConvertResult]:
     """Tell what will be lost, then convert."""
-    from imagerd.formats.image import sheet_of
+    from imagerd.formats.origin import origin_of
     from imagerd.toolkit.convert import convert, known_losses
 
     options = replace(
-        call.options, repair=_repairs(disc, target, call.repair), sheet=sheet_of(disc.image)
+        call.options, repair=_repairs(disc, target, call.repair), origin=origin_of(disc.image)
     )
     lost = known_losses(disc.source, target, options)
     if lost:

@@ -165,9 +165,10 @@ def _tell(name: str, accounts: Accounts) -> _Told:
 
 
 def _describe(source: Opened) -> _Told:
+    from imagerd.formats.origin import origin_of
     from imagerd.toolkit.info import info
 
-    disc = info(source.source)
+    disc = info(source.source, origin_of(source.image))
     if source.drive is not None:
         identity = source.drive.identity
         name = f"{identity.vendor} {identity.product} {identity.revision}"
@@ -243,6 +244,11 @@ def _facts(told: _Told) -> Iterator[tuple[str, str | None]]:
         )
     if disc.layers:
         yield "layer break", ", ".join(f"LBA {lba}" for lba in disc.layers)
+    for density in disc.densities:
+        sectors = density.angles * density.resolution
+        yield "density", f"measured (DPM) of {sectors} sectors from LBA {density.first} on"
+    if disc.keeps_sheet and told.container != "cue":
+        yield "cue sheet", "kept, as it was"
     yield "title", _opt(disc.title)
     yield "performer", _opt(disc.performer)
     yield "catalogue number", _opt(disc.mcn)

@@ -22,10 +22,18 @@ from imagerd.disc.layout import (
 from imagerd.disc.msf import LBA_MAX, PREGAP
 from imagerd.disc.source import Sectors
 from imagerd.formats import names
-from imagerd.formats.b6t.table import DVD_TRACK, DataBlock, Entry, Table, read_table
+from imagerd.formats.b6t.table import (
+    DVD_TRACK,
+    DataBlock,
+    Entry,
+    Table,
+    read_bwa,
+    read_table,
+)
 from imagerd.formats.binary import read_small
 from imagerd.formats.codes import is_mcn
 from imagerd.formats.datafile import DataFile
+from imagerd.formats.density import Density
 from imagerd.formats.extents import Extent, ExtentImage
 from imagerd.formats.image import Warning_
 from imagerd.formats.placed import Placed, assemble, header_mode
@@ -67,10 +75,13 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
             layout, extents = opening.dvd() if opening.table.dvd else opening.cd()
         except BadInput as error:
             raise with_path(path, error) from error
-        files = (path, *dict.fromkeys(file.path for file in opening.files.values()))
+        bwa, densities = opening.densities()
+        files = (path, *dict.fromkeys(file.path for file in opening.files.values()), *bwa)
         warnings = tuple(Warning_(path, None, note) for note in opening.notes)
         stack.pop_all()
-        return _B6tImage(path, "b6t", layout, extents, files=files, warnings=warnings)
+        return _B6tImage(
+            path, "b6t", layout, extents, files=files, warnings=warnings, densities=densities
+        )
 
 
 class _Opening:
@@ -80,7 +91,7 @@ class _Opening:
         self.stack = stack
         self.allow_outside = allow_outside
         self.files: dict[str, DataFile] = {}
-        self.notes: list[str] = []
+        self.notes: list[str] = table.notes
 
     def cd(self) -> tuple[Layout, list[Extent]]:
         """Tracks, each in one data block."""
@@ -132,6 +143,17 @@ class _Opening:
             stored_from=first,
             skip=skip,
         )
+
+    def densities(self) -> tuple[tuple[Path, ...], tuple[Density, ...]]:
+        """The file that holds them, where it is one of its own, and the measurements."""
+        found = names.beside(self.path, (".bwa",))
+        if self.table.densities or found is None:
+            return (), self.table.densities
+        try:
+            return (found,), (read_bwa(read_small(found, "measurement of density", _LARGEST)),)
+        except BadInput:
+            self.notes.append(f"{found.name} is no measurement of density, and was left aside")
+            return (found,), ()
 
     def dvd(self) -> tuple[Layout, list[Extent]]:
         """One track of 2048-byte blocks, maybe in several files."""

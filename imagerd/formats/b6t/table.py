@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from imagerd.base.errors import BadInput
 from imagerd.disc.cdtext import PACK
 from imagerd.formats.binary import Fields
+from imagerd.formats.density import Density, read_density
 
 SIGN = b"BWT5 STREAM SIGN"
 _HEAD = 16 + 112  # the sign and the first disc block
 _BETWEEN = 32 + 48 + 32  # unknown bytes, the drive, the volume
 _BLOCK, _SESSION, _ENTRY, _ENTRY_MORE = 52, 16, 64, 8
 _DVD = 0x10
+_DPM_HEAD, _BWA_HEAD = 32, 12  # before the densities: counts and lengths of their block
 _MOST = 1000
 _LONGEST_NAME = 2048
 DVD_TRACK = 6
@@ -54,6 +56,8 @@ class Table:
     entries: list[Entry] = field(default_factory=list)
     starts: dict[int, int] = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)
+    densities: tuple[Density, ...] = ()
+    notes: list[str] = field(default_factory=list)
 
 
 def read_table(data: bytes) -> Table:
@@ -66,7 +70,7 @@ def read_table(data: bytes) -> Table:
     pma, atip, text, info = fields.unpack("<4H", 16 + 80)
     (bca,) = fields.unpack("<I", 16 + 88)
     structures, dvd_info = fields.unpack("<II", 16 + 104)
-    page, unknown, _, _, _ = fields.unpack("<5I", _HEAD + _BETWEEN)
+    page, unknown, _, _, dpm = fields.unpack("<5I", _HEAD + _BETWEEN)
     if not 1 <= sessions <= 99:
         raise BadInput(f"it has {sessions} sessions")
     table = Table(kind >= _DVD)
@@ -78,7 +82,18 @@ def read_table(data: bytes) -> Table:
     at = _read_blocks(fields, at, table)
     for _ in range(sessions):
         at = _read_session(fields, at, table)
+    if dpm:
+        try:
+            table.densities = (read_density(fields, at + _DPM_HEAD),)
+        except BadInput as error:  # the disc is there all the same
+            note = f"its measurement of density is damaged, and was left aside: {error}"
+            table.notes.append(note)
     return table
+
+
+def read_bwa(data: bytes) -> Density:
+    """The densities of a .bwa, in which BlindWrite 5 keeps them. Raises `BadInput` as above."""
+    return read_density(Fields(data), _BWA_HEAD)
 
 
 def _packs(data: bytes) -> bytes:

@@ -83,7 +83,13 @@ def _open(path: Path, table: Table, data: DataFile, sub: DataFile | None) -> Ext
     files = (path, data.path) if sub is None else (path, data.path, sub.path)
     warnings = tuple(Warning_(path, line, sentence) for line, sentence in notes)
     return _CcdImage(
-        path, "ccd", made.layout, made.extents, files=files, warnings=warnings
+        path,
+        "ccd",
+        made.layout,
+        made.extents,
+        files=files,
+        warnings=warnings,
+        sheet=table.sheet,
     ).with_sub(sub, tuple(areas.values()))
 
 

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 
 from imagerd.base.errors import BadInput
 from imagerd.disc.cdtext import PACK, CdText, pack_crc
+from imagerd.formats.keptsheet import KeptSheet, from_lines
 
 _MOST_ENTRIES = 99 + 99 * 8  # tracks, and A0–A2, B0–B4 for each session
 _MOST_PACKS = 8 * 256
 _SECTION = re.compile(r"\[\s*([A-Za-z]+)\s*(\d{0,4})\s*\]")
 _NUMBER = re.compile(r"(-?)\s*(0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10})")
 FIRST, LAST, LEAD_OUT, NEXT = 0xA0, 0xA1, 0xA2, 0xB0
+OURS = "imagerd"  # a section of our own
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Table:
     entries: list[Entry] = field(default_factory=list)
     tracks: dict[int, TrackSection] = field(default_factory=dict)
     packs: dict[int, bytes] = field(default_factory=dict)
+    sheet: KeptSheet | None = None
     notes: list[tuple[int | None, str]] = field(default_factory=list)
 
     def cd_text(self) -> CdText | None:
@@ -73,6 +76,8 @@ def read_table(text: str) -> Table:
             _entry(table, values, line)
         elif name == "track":
             _track(table, number, values, line)
+        elif name == OURS:
+            table.sheet = from_lines(value for key, value in values.items() if key[:5] == "sheet")
         elif name != "session":
             table.notes.append((line, f"[{name}] is no section of a .ccd"))
     if not table.entries:

@@ -12,8 +12,10 @@ from imagerd.disc.cdtext import PACK
 from imagerd.disc.layout import Control, Layout, Session, Track, TrackMode
 from imagerd.disc.msf import PREGAP, Msf
 from imagerd.disc.source import SectorSource
-from imagerd.formats.ccd.table import FIRST, LAST, LEAD_OUT, NEXT
+from imagerd.formats.ccd.table import FIRST, LAST, LEAD_OUT, NEXT, OURS
 from imagerd.formats.codes import bad_codes, with_codes
+from imagerd.formats.keptsheet import KeptSheet, text_lines
+from imagerd.formats.origin import Origin
 from imagerd.formats.output import Output, publish, refuse_all
 from imagerd.formats.rawtracks import RawTracks, all_stored, has_sub, refuse_other_media
 from imagerd.formats.written import WriteOptions, WrittenImage
@@ -29,6 +31,7 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
     """Write `source` as the .ccd `target`; see `imagerd.formats.write_image`."""
     refuse_other_media(source.layout, target)
     layout = with_codes(all_stored(source.layout))
+    origin = options.origin or Origin()
     paths = [target.with_suffix(suffix) for suffix in (".img", ".sub")]
     refuse_all([target, *paths], options)
     made = None if has_sub(source) else Subchannel(layout)
@@ -39,14 +42,15 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
         for track in layout.tracks:
             yield from _write_track(job, track, image, sub, made, stack)
         ccd = Output(target, options, stack)
-        ccd.write_bytes("".join(f"{line}\r\n" for line in lines(layout)).encode("ascii"))
+        text = [*lines(layout), *_kept_lines(origin.kept_sheet)]
+        ccd.write_bytes("".join(f"{line}\r\n" for line in text).encode("ascii"))
         written = publish([image, sub, ccd])
     return WrittenImage(
         target,
         "ccd",
         (written[2], *written[:2]),
         tuple(job.digests),
-        tuple(_left_out(source.layout, made=made is not None)),
+        (*_left_out(source.layout, made=made is not None), *origin.not_kept()),
         job.bad.ranges(),
     )
 
@@ -104,6 +108,13 @@ def lines(layout: Layout) -> Iterator[str]:
             yield f"ISRC={track.isrc}"
         for index in track.indexes:
             yield f"INDEX {index.number}={index.lba}"
+
+
+def _kept_lines(kept: KeptSheet | None) -> Iterator[str]:
+    """The cue sheet that the source came with, in a section that others do not know."""
+    if kept is not None:
+        yield f"[{OURS}]"
+        yield from (f"Sheet {number}={line}" for number, line in enumerate(text_lines(kept)))
 
 
 def _entries(layout: Layout, session: Session) -> Iterator[list[str]]:

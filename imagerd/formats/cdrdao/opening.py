@@ -11,11 +11,12 @@ from imagerd.base.errors import BadInput
 from imagerd.formats import names
 from imagerd.formats.cdrdao.parse import read_program
 from imagerd.formats.cdrdao.place import Files, place, swapped
-from imagerd.formats.cdrdao.program import Program
+from imagerd.formats.cdrdao.program import COMMENT, Program
 from imagerd.formats.cdrdao.texts import cd_text
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.extents import ExtentImage
 from imagerd.formats.image import Warning_
+from imagerd.formats.keptsheet import from_lines
 from imagerd.formats.sheettext import read_text, with_path
 from imagerd.formats.wave import is_wave, use_as_wave
 
@@ -34,7 +35,12 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
         warnings = tuple(Warning_(path, line, sentence) for line, sentence in program.notes)
         paths = (path, *dict.fromkeys(file.path for file in files.values()))
         stack.pop_all()
-        return ExtentImage(path, "toc", layout, extents, files=paths, warnings=warnings)
+        kept = from_lines(
+            line.removeprefix(COMMENT).strip()
+            for line in text.splitlines()
+            if line.startswith(COMMENT)
+        )
+        return ExtentImage(path, "toc", layout, extents, files=paths, warnings=warnings, sheet=kept)
 
 
 def _open_files(

@@ -36,6 +36,7 @@ DISC_TYPES = {
     "CD_I": DiscType.CDI,
 }
 SAMPLES = 588  # of one sector of audio
+COMMENT = "// imagerd-sheet "  # begins the lines that keep the cue sheet of the disc
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,14 @@ from imagerd.base.errors import BadInput
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import Layout, Track, TrackMode
 from imagerd.disc.source import SectorSource
+from imagerd.formats.cdrdao.program import COMMENT
 from imagerd.formats.cdrdao.render import render
 from imagerd.formats.cdrdao.texts import Rendered
 from imagerd.formats.codes import bad_codes
 from imagerd.formats.cue.render import stored_raw
-from imagerd.formats.output import Output, publish, refuse_all
+from imagerd.formats.keptsheet import KeptSheet, text_lines
+from imagerd.formats.origin import Origin
+from imagerd.formats.output import Output, data_name, publish, refuse_all
 from imagerd.formats.rawtracks import RawTracks, has_sub, refuse_other_media
 from imagerd.formats.written import WriteOptions, WrittenImage
 
@@ -30,7 +33,8 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
     """
     _check(source.layout, target)
     layout = stored_raw(source.layout)
-    binary = target.with_suffix(".bin")
+    origin = options.origin or Origin()
+    binary = target.with_name(data_name(target, options))
     refuse_all([target, binary], options)
     sub = has_sub(source)
     job = RawTracks(source, options, sum(len(track.stored_range) for track in layout.tracks))
@@ -41,15 +45,22 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
         output.finish()
         toc = Output(target, options, stack)
         toc.write_bytes(render(layout, binary.name, sub=sub).encode("utf-8", "surrogateescape"))
+        toc.write_bytes(_comment(origin.kept_sheet).encode())
         written = publish([output, toc])
     return WrittenImage(
         target,
         "toc",
         (written[1], written[0]),
         tuple(job.digests),
-        tuple(_left_out(layout)),
+        (*_left_out(layout), *origin.not_kept()),
         job.bad.ranges(),
     )
+
+
+def _comment(kept: KeptSheet | None) -> str:
+    """The cue sheet that the source came with, in lines that cdrdao passes over."""
+    lines = [] if kept is None else [f"{COMMENT}{line}\n" for line in text_lines(kept)]
+    return "".join(["\n", *lines]) if lines else ""
 
 
 def _check(layout: Layout, target: Path) -> None:

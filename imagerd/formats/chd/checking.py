@@ -4,33 +4,58 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.source import Bytes2D
+from imagerd.formats.chd.ahead import Frames
 from imagerd.formats.chd.hunks import Hunks
 from imagerd.formats.chd.metadata import overall_sha1
 from imagerd.formats.image import OwnDigest
-from imagerd.sectors.geometry import Flags
+
+_MOST = 2048  # units at a time
+_PADDING = 64  # units that nobody reads between two tracks are fewer; MAME has three at most
 
 
-def check(hunks: Hunks, units: Iterable[tuple[Bytes2D, Flags]]) -> Task[tuple[OwnDigest, ...]]:
-    """Digest all `units`, as `chdman verify` does; what the header lacks is not among the answers.
+class Checking:
+    """The SHA-1 of all units, as `chdman verify` has it: of what is read, and then of the rest."""
 
-    A task: yields `Progress` in sectors, of the padding between tracks, too.
-    """
-    header = hunks.header
-    digest = hashlib.sha1(usedforsecurity=False)
-    total, done = header.logical // header.unit, 0
-    for rows, _ in units:
-        digest.update(rows.data)
-        done += len(rows)
-        yield Progress(done, total)
-    raw = digest.digest()
-    found = []
-    if any(header.raw_sha1):
-        found.append(OwnDigest("data", header.raw_sha1.hex(), raw.hex()))
-    if header.version > 3 and any(header.sha1):
-        overall = overall_sha1(raw, hunks.blocks)
-        found.append(OwnDigest("data and metadata", header.sha1.hex(), overall.hex()))
-    return tuple(found)
+    def __init__(self, hunks: Hunks, frames: Frames) -> None:
+        self._hunks = hunks
+        self._frames = frames
+        self._digest = hashlib.sha1(usedforsecurity=False)
+        self._done = 0  # units
+
+    def come_to(self, unit: int) -> None:
+        """Somebody will read from `unit` on: take in the padding before it."""
+        if self._done < unit <= self._done + _PADDING:
+            while self._done < unit:
+                self._read(unit - self._done)
+
+    def passed(self, unit: int, rows: Bytes2D) -> None:
+        """Somebody has read `rows`, the units from `unit` on."""
+        if unit == self._done:
+            self._digest.update(rows.data)
+            self._done += len(rows)
+
+    def finish(self) -> Task[tuple[OwnDigest, ...]]:
+        """What the header says against what is there; what it lacks is not among the answers.
+
+        A task: yields `Progress` in sectors, of the padding between tracks, too.
+        """
+        header = self._hunks.header
+        total = header.logical // header.unit
+        while self._done < total:
+            self._read(min(_MOST, total - self._done))
+            yield Progress(self._done, total)
+        raw = self._digest.digest()
+        found = []
+        if any(header.raw_sha1):
+            found.append(OwnDigest("data", header.raw_sha1.hex(), raw.hex()))
+        if header.version > 3 and any(header.sha1):
+            overall = overall_sha1(raw, self._hunks.blocks)
+            found.append(OwnDigest("data and metadata", header.sha1.hex(), overall.hex()))
+        return tuple(found)
+
+    def _read(self, count: int) -> None:
+        rows, _ = self._frames.read(self._done, count)
+        self.passed(self._done, rows)

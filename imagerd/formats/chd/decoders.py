@@ -10,21 +10,22 @@ only.
 from __future__ import annotations
 
 import lzma
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import import_module
 from types import ModuleType
 
+from imagerd.base.digests import Buffer
 from imagerd.base.errors import BadInput, NotAvailable
+from imagerd.formats import deflated
 from imagerd.formats.chd import flac
 from imagerd.formats.chd.bits import Corrupt
 from imagerd.formats.chd.huffman import decode_bytes
 
 SECTOR, SUB = 2352, 96
 FRAME = SECTOR + SUB
-Decode = Callable[[bytes, int], bytes]
+Decode = Callable[[Buffer, int], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +37,12 @@ class Frames:
     flags: bytes
 
 
-def inflate(data: bytes, size: int) -> bytes:
+def inflate(data: Buffer, size: int) -> bytes:
     """Raw deflate (RFC 1951)."""
-    try:
-        out = zlib.decompressobj(-15).decompress(data, size)
-    except zlib.error as error:
-        raise Corrupt(str(error)) from error
-    return _whole(out, size)
+    out = deflated.inflate(data, size)
+    if out is None:
+        raise Corrupt("a deflated stream is damaged")
+    return out
 
 
 @lru_cache(maxsize=8)
@@ -51,7 +51,7 @@ def lzma_filters(size: int) -> list[dict[str, int]]:
     return [{"id": lzma.FILTER_LZMA1, "dict_size": max(4096, size), "lc": 3, "lp": 0, "pb": 2}]
 
 
-def unlzma(data: bytes, size: int) -> bytes:
+def unlzma(data: Buffer, size: int) -> bytes:
     """Raw LZMA; a stream of ours has an end mark, one of MAME's has none."""
     try:
         decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=lzma_filters(size))
@@ -61,7 +61,7 @@ def unlzma(data: bytes, size: int) -> bytes:
     return _whole(out, size)
 
 
-def unzstd(data: bytes, size: int) -> bytes:
+def unzstd(data: Buffer, size: int) -> bytes:
     """One frame of Zstandard (RFC 8878)."""
     module = zstd()
     if module is None:
@@ -73,9 +73,9 @@ def unzstd(data: bytes, size: int) -> bytes:
     return _whole(out, size)
 
 
-def unflac(data: bytes, size: int) -> bytes:
+def unflac(data: Buffer, size: int) -> bytes:
     """FLAC of 16-bit stereo "samples", whatever they are; a first byte tells their byte order."""
-    order = {b"L": "<i2", b"B": ">i2"}.get(data[:1])
+    order = {b"L": "<i2", b"B": ">i2"}.get(bytes(data[:1]))
     if order is None or size % 4:
         raise Corrupt("a FLAC hunk without a byte order")
     out, _ = flac.decode(data[1:], size // 4, flac.block_size(size, 2048), order)
@@ -92,7 +92,7 @@ PLAIN: dict[bytes, Decode] = {
     b"zlib": inflate,
     b"lzma": unlzma,
     b"zstd": unzstd,
-    b"huff": decode_bytes,
+    b"huff": lambda data, size: decode_bytes(bytes(data), size),
     b"flac": unflac,
 }
 _CD: dict[bytes, tuple[Decode, Decode]] = {
@@ -103,13 +103,13 @@ _CD: dict[bytes, tuple[Decode, Decode]] = {
 CD = frozenset((*_CD, b"cdfl"))
 
 
-def decode_frames(codec: bytes, data: bytes, count: int) -> Frames:
+def decode_frames(codec: bytes, data: Buffer, count: int) -> Frames:
     """A hunk of `count` frames that a codec for CDs made."""
     if codec == b"cdfl":
         size = count * SECTOR
         block = flac.block_size(size, SECTOR)
         sectors, used = flac.decode(data, size // 4, block, ">i2")
-        return Frames(sectors, _sub(inflate, data[used:], count * SUB), b"")
+        return Frames(sectors, _sub(inflate, bytes(data[used:]), count * SUB), b"")
     base, sub = _CD[codec]
     flags = -(-count // 8)
     width = 2 if count * FRAME < 65536 else 3
@@ -118,7 +118,7 @@ def decode_frames(codec: bytes, data: bytes, count: int) -> Frames:
     if end > len(data):
         raise Corrupt("a stream is longer than its hunk")
     sectors = base(data[start:end], count * SECTOR)
-    return Frames(sectors, _sub(sub, data[end:], count * SUB), data[:flags])
+    return Frames(sectors, _sub(sub, bytes(data[end:]), count * SUB), bytes(data[:flags]))
 
 
 @lru_cache(maxsize=4)

@@ -20,14 +20,19 @@ from imagerd.formats.chd import flac
 from imagerd.formats.chd.decoders import FRAME, SECTOR
 from imagerd.formats.chd.hunkmap import Kind
 from imagerd.formats.chd.lzmaraw import Encoder
+from imagerd.formats.deflated import RAW, deflate
 from imagerd.sectors.geometry import HEADER, MODE, P_PARITY, SYNC_ROW, Flags
 from imagerd.sectors.parity import p_q_ok
 
 CD_HUNK = 8 * FRAME
 DVD_HUNK = 2 * 2048
-_CLOSE = 1.06  # the quick look is that near to LZMA: deflate at its best may win
+_CLOSE = 1.1  # the quick look is that near to LZMA: deflate at its best may win
 _NEAR = 1.2  # what the quick look may lose against LZMA
-_QUICK = 1  # level of deflate that looks, and that of the quick preset
+_WELL, _HARDLY_ANY = (
+    0.9,
+    512,
+)  # of its bytes, and bytes: where FLAC did well with other than silence
+_LOOK, _QUICK, _BEST = 1, 5, 9  # levels of deflate: to look, of the quick preset, and beside LZMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +51,9 @@ class _Tools(threading.local):
         self.lzma = Encoder(size)
 
 
-def deflate(data: bytes, level: int) -> bytes:
-    """Raw deflate."""
-    return zlib.compress(data, level, -15)
-
-
 def _silence(size: int) -> bytes:
-    """`size` zeros; looked at as runs only, deflate needs a byte less for them."""
-    coder = zlib.compressobj(9, zlib.DEFLATED, -15, strategy=zlib.Z_RLE)
+    """`size` zeros; looked at as runs only, zlib needs a byte less for them."""
+    coder = zlib.compressobj(9, zlib.DEFLATED, RAW, strategy=zlib.Z_RLE)
     return coder.compress(bytes(size)) + coder.flush()
 
 
@@ -83,7 +83,7 @@ class CdPacker:
                 data[row],
                 sectors[row * per : (row + 1) * per],
                 np.packbits(bare[row * per : (row + 1) * per], bitorder="little").tobytes(),
-                deflate(sub[row].tobytes(), 9) if sub[row].any() else silent,
+                deflate(sub[row].data, _BEST) if sub[row].any() else silent,
                 is_audio=not synced[row * per : (row + 1) * per].any(),
             )
             for row in range(len(data))
@@ -112,17 +112,19 @@ class CdPacker:
 
         They stay away where FLAC made `audio` bytes that they cannot come near.
         """
-        look = deflate(base, _QUICK)
+        if self._quick and audio is not None and _HARDLY_ANY < audio < _WELL * len(base):
+            return {}
+        look = deflate(base, _QUICK if self._quick else _LOOK)
         if audio is not None and len(look) > audio * _NEAR:
             return {}
         if self._quick:
             return {b"cdzl": look}
         if len(look) > room:
-            return {b"cdzl": deflate(base, 9)}
+            return {b"cdzl": deflate(base, _BEST)}
         packed = self._tools.lzma.encode(base)
         if len(look) > _CLOSE * len(packed):
             return {b"cdlz": packed}
-        return {b"cdlz": packed, b"cdzl": deflate(base, 9)}
+        return {b"cdlz": packed, b"cdzl": deflate(base, _BEST)}
 
 
 def best(found: dict[bytes, bytes], slot: dict[bytes, int], whole: Bytes2D) -> Packed:
@@ -165,8 +167,8 @@ class DvdPacker:
 
     def _one(self, whole: Bytes2D) -> Packed:
         base = whole.tobytes()
-        look = deflate(base, _QUICK)
+        look = deflate(base, _QUICK if self._quick else _LOOK)
         found = {b"zlib": look}
         if not self._quick and len(look) <= len(base):
-            found = {b"lzma": self._tools.lzma.encode(base), b"zlib": deflate(base, 9)}
+            found = {b"lzma": self._tools.lzma.encode(base), b"zlib": deflate(base, _BEST)}
         return best(found, self._slot, whole)

@@ -9,12 +9,14 @@ the interpreter's lock, so that hunks are worked on in parallel.
 from __future__ import annotations
 
 import ctypes
+import threading
 from ctypes import POINTER, c_byte, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
+from imagerd.base.digests import Buffer
 from imagerd.base.errors import InternalError, NotAvailable
 from imagerd.formats.chd.bits import Corrupt
 
@@ -93,6 +95,7 @@ def _declare(flac: ctypes.CDLL) -> None:
         _ERROR,
         c_void_p,
     )
+    flac.FLAC__stream_decoder_reset.argtypes = (c_void_p,)
     flac.FLAC__stream_decoder_process_single.argtypes = (c_void_p,)
     flac.FLAC__stream_decoder_get_state.argtypes = (c_void_p,)
     flac.FLAC__stream_decoder_get_decode_position.argtypes = (c_void_p, POINTER(c_uint64))
@@ -150,6 +153,7 @@ def encode(samples: Samples, block: int, level: int = BEST) -> bytes:
     return bytes(out)
 
 
+@cache
 def _stream_info(block: int) -> bytes:
     """The header that a hunk has not: "fLaC" and STREAMINFO (RFC 9639, 8.2)."""
     packed = _RATE << 44 | (2 - 1) << 41 | (16 - 1) << 36
@@ -157,69 +161,98 @@ def _stream_info(block: int) -> bytes:
     return head + packed.to_bytes(8, "big") + bytes(16)
 
 
-class _Decoding:
-    """One hunk on its way: what the decoder asks for and what it gives."""
+class _Decoder:
+    """A decoder of libFLAC for hunks one after another; making one anew takes as long as a hunk."""
 
-    def __init__(self, data: bytes, samples: int) -> None:
-        self.data = data
-        self.at = 0
-        self.out = np.empty((samples, 2), np.int32)
-        self.done = 0
-        self.wrong = False
+    def __init__(self) -> None:
+        self._flac = require()
+        # The callbacks must outlive the decoder: hence names.
+        self._read, self._tell = _READ_IN(self._give), _TELL(self._where)
+        self._write, self._error = _WRITE_SAMPLES(self._take), _ERROR(self._wrong)
+        self._data = b""
+        self._at = 0
+        self._out = np.empty((0, 2), np.int16)
+        self._done = 0
+        self._bad = False
+        self._handle = self._flac.FLAC__stream_decoder_new()
+        if self._flac.FLAC__stream_decoder_init_stream(
+            self._handle,
+            self._read,
+            None,
+            self._tell,
+            None,
+            None,
+            self._write,
+            None,
+            self._error,
+            None,
+        ):
+            raise InternalError("libFLAC does not start to decode.")
 
-    def read(self, _: int, target: object, size: object, __: int) -> int:
-        count = min(size[0], len(self.data) - self.at)  # type: ignore[index]
+    def decode(self, data: bytes, samples: int, order: str) -> tuple[bytes, int]:
+        """`samples` × 2 samples as bytes of `order`, and how many bytes of `data` they took."""
+        self._data, self._at, self._done, self._bad = data, 0, 0, False
+        self._out = np.empty((samples, 2), order)
+        flac, position = self._flac, c_uint64()
+        flac.FLAC__stream_decoder_reset(self._handle)
+        while self._done < samples and not self._bad:
+            if not flac.FLAC__stream_decoder_process_single(self._handle):
+                break
+            if flac.FLAC__stream_decoder_get_state(self._handle) >= _END_OF_STREAM:
+                break
+        flac.FLAC__stream_decoder_get_decode_position(self._handle, ctypes.byref(position))
+        if self._bad or self._done != samples:
+            raise Corrupt("a FLAC hunk is damaged")
+        return self._out.tobytes(), position.value
+
+    def _give(self, _: int, target: object, size: object, __: int) -> int:
+        count = min(size[0], len(self._data) - self._at)  # type: ignore[index]
         size[0] = count  # type: ignore[index]
         if count == 0:
             return _END
-        ctypes.memmove(target, self.data[self.at : self.at + count], count)  # type: ignore[arg-type]
-        self.at += count
+        ctypes.memmove(target, self._data[self._at : self._at + count], count)  # type: ignore[arg-type]
+        self._at += count
         return _GO_ON
 
-    def tell(self, _: int, position: object, __: int) -> int:
-        position[0] = self.at  # type: ignore[index]
+    def _where(self, _: int, position: object, __: int) -> int:
+        position[0] = self._at  # type: ignore[index]
         return _GO_ON
 
-    def write(self, _: int, frame: object, channels: object, __: int) -> int:
+    def _take(self, _: int, frame: object, channels: object, __: int) -> int:
         header = frame.contents  # type: ignore[attr-defined]
         count = header.blocksize
-        if header.channels != 2 or header.bits != 16 or self.done + count > len(self.out):
-            self.wrong = True
+        if header.channels != 2 or header.bits != 16 or self._done + count > len(self._out):
+            self._bad = True
             return _STOP
         for channel in (0, 1):
             kind = ctypes.c_int32 * count
             samples = kind.from_address(channels[channel])  # type: ignore[index]
-            self.out[self.done : self.done + count, channel] = np.frombuffer(samples, np.int32)
-        self.done += count
+            self._out[self._done : self._done + count, channel] = np.frombuffer(samples, np.int32)
+        self._done += count
         return _GO_ON
 
-    def error(self, _: int, __: int, ___: int) -> None:
-        self.wrong = True
+    def _wrong(self, _: int, __: int, ___: int) -> None:
+        self._bad = True
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None):
+            self._flac.FLAC__stream_decoder_delete(self._handle)
 
 
-def decode(data: bytes, samples: int, block: int, order: str) -> tuple[bytes, int]:
+class _Tools(threading.local):
+    """A decoder for each thread."""
+
+    def __init__(self) -> None:
+        self.decoder = _Decoder()
+
+
+@cache
+def _tools() -> _Tools:
+    return _Tools()
+
+
+def decode(data: Buffer, samples: int, block: int, order: str) -> tuple[bytes, int]:
     """`samples` × 2 samples as bytes of `order` ("<i2", ">i2"), and the bytes of `data` used."""
-    flac = require()
     head = _stream_info(block)
-    state = _Decoding(head + data, samples)
-    # The callbacks must outlive the decoder: hence names.
-    read, tell = _READ_IN(state.read), _TELL(state.tell)
-    write, error = _WRITE_SAMPLES(state.write), _ERROR(state.error)
-    position = c_uint64()
-    decoder = flac.FLAC__stream_decoder_new()
-    try:
-        if flac.FLAC__stream_decoder_init_stream(
-            decoder, read, None, tell, None, None, write, None, error, None
-        ):
-            raise Corrupt("libFLAC does not start")
-        while state.done < samples and not state.wrong:
-            if not flac.FLAC__stream_decoder_process_single(decoder):
-                break
-            if flac.FLAC__stream_decoder_get_state(decoder) >= _END_OF_STREAM:
-                break
-        flac.FLAC__stream_decoder_get_decode_position(decoder, ctypes.byref(position))
-    finally:
-        flac.FLAC__stream_decoder_delete(decoder)
-    if state.wrong or state.done != samples:
-        raise Corrupt("a FLAC hunk is damaged")
-    return state.out.astype(order).tobytes(), position.value - len(head)
+    out, used = _tools().decoder.decode(b"".join((head, data)), samples, order)
+    return out, used - len(head)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from fastcrc import crc16
 
+from imagerd.base.digests import Buffer
 from imagerd.disc.source import Bytes2D
 from imagerd.formats.chd.bits import Corrupt
 from imagerd.formats.chd.decoders import CD, FRAME, PLAIN, SECTOR, SUB, Frames, decode_frames
@@ -20,6 +21,7 @@ from imagerd.sectors.geometry import HEADER, MODE, SYNC_ROW, Flags
 from imagerd.sectors.parity import generate
 
 _PLAIN, _SELF = int(Kind.PLAIN), int(Kind.SELF)  # looked up for every hunk
+_TOGETHER = 128  # hunks whose parity is made at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +34,14 @@ class Hunks:
     blocks: tuple[Block, ...] = ()
     parent: Hunks | None = None
 
-    def decode(self, first: int, count: int) -> tuple[Bytes2D, Flags]:
+    def decode(self, first: int, count: int, into: Bytes2D | None = None) -> tuple[Bytes2D, Flags]:
         """(count, bytes of a hunk) from hunk `first`, and (count,) whether each is good.
 
-        A hunk that is cut short, does not decode or has a wrong CRC is zeros and not good.
+        A hunk that is cut short, does not decode or has a wrong CRC is zeros and not good. The
+        bytes are left in `into`, where that is given.
         """
-        batch = _Batch(self, count)
+        data = np.empty((count, self.header.hunk), np.uint8) if into is None else into
+        batch = _Batch(self, data, _Window.of(self, first, count))
         for row, number in enumerate(range(first, first + count)):
             if self.entries["kind"][number] == _SELF:
                 number = int(self.entries["offset"][number])
@@ -63,13 +67,43 @@ class Hunks:
             self.parent.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A piece of the file that was read at once: hunks mostly lie there in their order."""
+
+    file: DataFile
+    start: int
+    data: memoryview
+
+    @staticmethod
+    def of(hunks: Hunks, first: int, count: int) -> _Window:
+        """What holds `count` hunks from `first`, if it is hardly larger than they are."""
+        entries = hunks.entries[first : first + count]
+        entries = entries[entries["kind"] <= _PLAIN]
+        start, size = 0, 0
+        if len(entries) > 1:
+            starts, lengths = entries["offset"].astype(np.int64), entries["length"].astype(np.int64)
+            start = int(starts.min())
+            size = int((starts + lengths).max()) - start
+            if start < 0 or not 0 < size <= 2 * hunks.header.hunk * len(entries):
+                start = size = 0  # scattered, or damaged
+        return _Window(hunks.file, start, memoryview(hunks.file.peek(start, size)))
+
+    def peek(self, offset: int, length: int) -> memoryview:
+        """As `DataFile.peek`."""
+        at = offset - self.start
+        if at >= 0 and at + length <= len(self.data):
+            return self.data[at : at + length]
+        return memoryview(self.file.peek(offset, length))
+
+
 @dataclass(slots=True)
 class _Batch:
     """Hunks that are decoded together, so that lost parity is computed for all of them at once."""
 
     hunks: Hunks
-    count: int
-    data: Bytes2D = field(init=False)
+    data: Bytes2D  # what it held before does not matter
+    window: _Window
     good: Flags = field(init=False)
     _rows: dict[int, int] = field(default_factory=dict)  # where a hunk was decoded already
     _copies: list[tuple[int, int]] = field(default_factory=list)
@@ -77,8 +111,7 @@ class _Batch:
     _checks: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.data = np.zeros((self.count, self.hunks.header.hunk), np.uint8)
-        self.good = np.ones(self.count, np.bool_)
+        self.good = np.ones(len(self.data), np.bool_)
 
     def take(self, row: int, number: int) -> None:
         """Decode hunk `number` into `row`."""
@@ -96,10 +129,10 @@ class _Batch:
             return
         if isinstance(content, Frames):
             self._bare.append((row, content))
-        elif content is not None:
-            self.data[row] = np.frombuffer(content, np.uint8)
+        else:
+            self.data[row] = 0 if content is None else np.frombuffer(content, np.uint8)
 
-    def _content(self, entry: np.void, number: int) -> bytes | Frames | None:
+    def _content(self, entry: np.void, number: int) -> Buffer | Frames | None:
         kind, offset = int(entry["kind"]), int(entry["offset"])
         header = self.hunks.header
         if kind <= _PLAIN:
@@ -117,12 +150,12 @@ class _Batch:
             return self.hunks.parent.bytes_at(at, size).ljust(header.hunk, b"\0")
         raise Corrupt("the map names no hunk")
 
-    def _stored(self, kind: int, offset: int, length: int) -> bytes | Frames:
+    def _stored(self, kind: int, offset: int, length: int) -> Buffer | Frames:
         header = self.hunks.header
         # No codec makes more than it got, but for a few bytes.
         if length > 2 * header.hunk:
             raise Corrupt("a hunk is too long")
-        stored = self.hunks.file.peek(offset, length)
+        stored = self.window.peek(offset, length)
         if len(stored) < length or (kind == _PLAIN and length != header.hunk):
             raise Corrupt("a hunk is cut short")
         if kind == _PLAIN:
@@ -148,21 +181,32 @@ class _Batch:
             self.good[row] = self.good[source]
 
     def _frames(self) -> None:
+        """Put sectors and subchannel together; lost parity is made for all at once."""
         count = self.hunks.header.hunk // FRAME
-        sectors = np.empty((len(self._bare) * count, SECTOR), np.uint8)
-        bare = np.zeros(len(sectors), np.bool_)
-        view = self.data.reshape(self.count, count, FRAME)
-        for at, (row, frames) in enumerate(self._bare):
-            rows = slice(at * count, (at + 1) * count)
-            sectors[rows] = np.frombuffer(frames.sectors, np.uint8).reshape(count, SECTOR)
-            if any(frames.flags):
-                bits = np.frombuffer(frames.flags, np.uint8)
-                bare[rows] = np.unpackbits(bits, count=count, bitorder="little")
+        view = self.data.reshape(-1, count, FRAME)
+        stripped: list[tuple[int, Frames]] = []
+        for row, frames in self._bare:
             view[row, :, SECTOR:] = np.frombuffer(frames.sub, np.uint8).reshape(count, SUB)
-        if bare.any():
-            _complete(sectors, bare)
-        for at, (row, _) in enumerate(self._bare):
-            view[row, :, :SECTOR] = sectors[at * count : (at + 1) * count]
+            if any(frames.flags):
+                stripped.append((row, frames))
+            else:
+                sectors = np.frombuffer(frames.sectors, np.uint8)
+                view[row, :, :SECTOR] = sectors.reshape(count, SECTOR)
+        for at in range(0, len(stripped), _TOGETHER):
+            some = stripped[at : at + _TOGETHER]
+            view[[row for row, _ in some], :, :SECTOR] = _whole([frames for _, frames in some])
+
+
+def _whole(stripped: list[Frames]) -> Bytes2D:
+    """(n, sectors of a hunk, 2352): the sectors of some hunks with what was left out of them."""
+    flags = np.frombuffer(b"".join(frames.flags for frames in stripped), np.uint8)
+    sectors = np.frombuffer(bytearray().join(frames.sectors for frames in stripped), np.uint8)
+    sectors = sectors.reshape(-1, SECTOR)
+    count = len(sectors) // len(stripped)
+    bits = flags.reshape(len(stripped), -1)
+    bare = np.unpackbits(bits, axis=1, count=count, bitorder="little").reshape(-1)
+    _complete(sectors, bare.view(np.bool_))
+    return sectors.reshape(len(stripped), count, SECTOR)
 
 
 def _complete(sectors: Bytes2D, bare: Flags) -> None:

@@ -23,6 +23,7 @@ from imagerd.formats.chd.metadata import Block, read_chain
 from imagerd.formats.chd.place import Piece, dvd_layout, layout_of, pieces_of
 from imagerd.formats.chd.tracks import DVD, Entry, is_gd, read_entries, read_sessions
 from imagerd.formats.datafile import DataFile
+from imagerd.formats.density import Density
 from imagerd.formats.image import Warning_
 
 _BLOCK = SectorFormat.USER.size
@@ -151,7 +152,8 @@ def _with_kept(
         noted = ours.parse(kept, [entry.stored for entry in entries])
         pieces = None if noted is None else pieces_of(noted.layout, entries)
         if noted is not None and pieces is not None and noted.layout.medium is layout.medium:
-            return Disc(noted.layout, pieces, tuple(warnings), noted.unread)
+            more = (noted.densities, noted.sheet)
+            return Disc(noted.layout, pieces, tuple(warnings), noted.unread, *more)
         note = "what imagerd noted of the disc does not fit the file, and was left aside"
         warnings.append(Warning_(path, None, note))
     pieces = pieces_of(layout, entries)
@@ -168,11 +170,12 @@ def _dvd(path: Path, header: Header, blocks: tuple[Block, ...]) -> Disc:
     kept = next((block.data for block in blocks if block.tag == ours.TAG), None)
     noted = None if kept is None else ours.parse(kept, [SectorFormat.USER])
     unread: tuple[range, ...] = ()
+    densities: tuple[Density, ...] = ()
     if (
         noted is not None
         and not noted.layout.is_cd
         and noted.layout.tracks[0].stored_range == range(count)
     ):
-        layout, unread = noted.layout, noted.unread
+        layout, unread, densities = noted.layout, noted.unread, noted.densities
     piece = Piece(0, count, 0, TrackMode.BLOCKS, SectorFormat.USER)
-    return Disc(layout, (piece,), (), unread)
+    return Disc(layout, (piece,), (), unread, densities)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a CHD has no words for, kept beside its own metadata in a block "IMGD", as JSON.
 
-The block holds the whole layout (sessions, indexes, CONTROL, ISRC, MCN, CD-Text) and the sectors
-that could not be read. It is not hashed, so that the SHA-1 of a disc is the same as MAME's, and
-MAME's tools pass it over and keep it in copies.
+The block holds the whole layout (sessions, indexes, CONTROL, ISRC, MCN, CD-Text), the sectors that
+could not be read, and what the disc came with: its cue sheet, densities. It is not hashed, so that
+the SHA-1 of a disc is the same as MAME's, and MAME's tools pass it over and keep it in copies.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from imagerd.disc.layout import (
     TrackMode,
 )
 from imagerd.formats.chd.metadata import Block
+from imagerd.formats.density import Density
+from imagerd.formats.keptsheet import KeptSheet, pack, unpack
+from imagerd.formats.origin import Origin
 
 TAG = b"IMGD"
 _VERSION = 1
@@ -55,6 +58,8 @@ class _Disc(msgspec.Struct, frozen=True, omit_defaults=True):
     cd_text: bytes = b""  # packs, in base64
     layers: list[int] = []
     unread: list[tuple[int, int]] = []  # LBA, count
+    densities: list[Density] = []
+    sheet: bytes = b""  # as `keptsheet.pack` gives it
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +68,13 @@ class Kept:
 
     layout: Layout
     unread: tuple[range, ...]
+    densities: tuple[Density, ...] = ()
+    sheet: KeptSheet | None = None
 
 
-def render(layout: Layout, unread: tuple[range, ...]) -> Block:
-    """The block of a layout."""
+def render(layout: Layout, unread: tuple[range, ...], origin: Origin) -> Block:
+    """The block of a layout, and of what its disc came with."""
+    kept = origin.kept_sheet
     sessions = [
         _Session(session.lead_out, [_track(track) for track in session.tracks])
         for session in layout.sessions
@@ -80,6 +88,8 @@ def render(layout: Layout, unread: tuple[range, ...]) -> Block:
         layout.cd_text.packs if layout.cd_text else b"",
         list(layout.layers),
         [(run.start, len(run)) for run in unread],
+        list(origin.densities),
+        pack(kept) if kept is not None else b"",
     )
     return Block(TAG, msgspec.json.encode(disc), 0)
 
@@ -123,7 +133,8 @@ def parse(data: bytes, stored: list[SectorFormat]) -> Kept | None:
     runs = sorted((lba, count) for lba, count in disc.unread if count > 0)
     unread = tuple(range(lba, lba + count) for lba, count in runs)
     good = disc.version == _VERSION and _ascends(layout) and next(formats, None) is None
-    return Kept(layout, unread) if good else None
+    sheet = unpack(disc.sheet) if disc.sheet else None
+    return Kept(layout, unread, tuple(disc.densities), sheet) if good else None
 
 
 def _read_track(track: _Track, session: int, stored: SectorFormat) -> Track:

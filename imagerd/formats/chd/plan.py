@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from imagerd.base.errors import BadInput
 from imagerd.disc.layout import Layout, SectorFormat, Track, TrackMode
 from imagerd.formats.chd.tracks import MOST_FRAMES, Entry
-from imagerd.formats.cue.gaps import GD_HIGH_DENSITY
 from imagerd.formats.cue.render import stored_raw
+from imagerd.formats.features import is_gd
 
 _RAW = (SectorFormat.RAW, SectorFormat.RAW_SUB, SectorFormat.XA_USER)
 _RAW_TYPES = {
@@ -75,13 +75,6 @@ def plan_cd(layout: Layout) -> Plan:
     if planned.frames > MOST_FRAMES:
         raise BadInput(f"The disc has {planned.frames} frames, more than a CHD of a CD can hold.")
     return planned
-
-
-def is_gd(layout: Layout) -> bool:
-    """Two areas, the second with its INDEX 01 where every GD-ROM has it."""
-    if len(layout.sessions) != 2 or not layout.is_cd:
-        return False
-    return layout.sessions[1].tracks[0].index1 == GD_HIGH_DENSITY
 
 
 def _numbered(layout: Layout) -> list[tuple[int, Track]]:

@@ -8,7 +8,12 @@ from array import array
 
 from imagerd.base.digests import Buffer
 
-_DIGEST = 16  # bytes of the SHA-1 that are compared
+_MARK = 16  # bytes of the SHA-1 that are compared
+
+
+def mark_of(hunk: Buffer) -> bytes:
+    """What a hunk is known by."""
+    return hashlib.sha1(hunk, usedforsecurity=False).digest()[:_MARK]
 
 
 class Seen:
@@ -18,20 +23,19 @@ class Seen:
     """
 
     def __init__(self, count: int) -> None:
-        self._digests = bytearray(_DIGEST * count)
+        self._marks = bytearray(_MARK * count)
         self._mask = (1 << (2 * count).bit_length()) - 1
         self._slots = array("i", [-1]) * (self._mask + 1)
         self._shown = 0
 
-    def first(self, hunk: Buffer) -> int:
-        """The number of the first hunk with these bytes: this one's own if it is new."""
-        digest = hashlib.sha1(hunk, usedforsecurity=False).digest()[:_DIGEST]
+    def first(self, mark: bytes) -> int:
+        """The number of the first hunk with this mark: this one's own if it is new."""
         number, self._shown = self._shown, self._shown + 1
-        slot = int.from_bytes(digest[:8], "little") & self._mask
+        slot = int.from_bytes(mark[:8], "little") & self._mask
         while (found := self._slots[slot]) >= 0:
-            if self._digests[found * _DIGEST : (found + 1) * _DIGEST] == digest:
+            if self._marks[found * _MARK : (found + 1) * _MARK] == mark:
                 return found
             slot = (slot + 1) & self._mask
         self._slots[slot] = number
-        self._digests[number * _DIGEST : (number + 1) * _DIGEST] = digest
+        self._marks[number * _MARK : (number + 1) * _MARK] = mark
         return number

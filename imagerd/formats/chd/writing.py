@@ -7,7 +7,6 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,10 +18,11 @@ from imagerd.base.digests import Digests, Hasher
 from imagerd.base.errors import BadInput
 from imagerd.base.files import AtomicFile, move_into_place
 from imagerd.base.progress import Progress, Task
+from imagerd.base.sharing import helpers
 from imagerd.disc.layout import Layout
 from imagerd.disc.source import Bytes2D, SectorSource
 from imagerd.formats.chd import ours
-from imagerd.formats.chd.encoders import CdPacker, DvdPacker, Packed
+from imagerd.formats.chd.encoders import CdPacker, DvdPacker
 from imagerd.formats.chd.frames import Reading
 from imagerd.formats.chd.header import V5_SIZE, Header, pack
 from imagerd.formats.chd.hunkmap import ENTRY, Entries, Kind
@@ -30,14 +30,16 @@ from imagerd.formats.chd.mapwriting import write_map
 from imagerd.formats.chd.metadata import Block, overall_sha1, write_chain
 from imagerd.formats.chd.place import dvd_layout, layout_of
 from imagerd.formats.chd.plan import Plan, plan_cd
-from imagerd.formats.chd.seen import Seen
+from imagerd.formats.chd.seen import Seen, mark_of
 from imagerd.formats.chd.tracks import DVD, render
+from imagerd.formats.origin import Origin
 from imagerd.formats.output import refuse_all
 from imagerd.formats.written import WriteOptions, WrittenFile, WrittenImage
 
 Packer = CdPacker | DvdPacker
+_Hunk = tuple[int, int, int, bytes]  # kind, length, CRC, mark
 _STEP = 640 << 10  # bytes that are packed together
-_WAITING = 3  # steps for each thread, at most: bounds the memory
+_WAITING = 3  # steps for each helper, at most: bounds the memory
 
 
 @dataclass(slots=True)
@@ -59,8 +61,8 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
         reading = Reading(source, options, stack)
         job = (_cd if source.layout.is_cd else _dvd)(reading, source.layout, options)
         file = stack.enter_context(AtomicFile(target, overwrite=options.overwrite))
-        pool = stack.enter_context(ThreadPoolExecutor(_cores(), thread_name_prefix="chd"))
-        writing = _Writing(file.stream, job.packer, job.units, pool)
+        writing = _Writing(file.stream, job.packer, job.units)
+        stack.callback(writing.close)
         for _ in writing.run(job.stream):
             yield Progress(reading.done, job.sectors)
         writing.finish(job.blocks())
@@ -90,12 +92,13 @@ def _cd(reading: Reading, layout: Layout, options: WriteOptions) -> _Job:
         plan.frames,
         plan.sectors,
         reading.frames(plan),
-        lambda: _cd_blocks(plan, reading),
-        lambda: _left_out(plan, reading),
+        lambda: _cd_blocks(plan, reading, options.origin or Origin()),
+        lambda: _left_out(plan, reading, options.origin or Origin()),
     )
 
 
-def _left_out(plan: Plan, reading: Reading) -> Iterator[str]:
+def _left_out(plan: Plan, reading: Reading, origin: Origin) -> Iterator[str]:
+    yield from origin.not_kept()
     if plan.gd and reading.with_sub:
         yield "the subchannel of the source: imagerd writes none for a GD-ROM"
         return
@@ -104,7 +107,7 @@ def _left_out(plan: Plan, reading: Reading) -> Iterator[str]:
         yield f"that the subchannel of {unknown} sectors is unknown: it is zeros, as others may be"
 
 
-def _cd_blocks(plan: Plan, reading: Reading) -> list[Block]:
+def _cd_blocks(plan: Plan, reading: Reading, origin: Origin) -> list[Block]:
     """The metadata: a block for each track, and ours where they do not say all."""
     entries = [
         replace(planned.entry, sub="RW_RAW")
@@ -115,8 +118,9 @@ def _cd_blocks(plan: Plan, reading: Reading) -> list[Block]:
     blocks = [render(entry, gd=plan.gd) for entry in entries]
     unread = reading.bad.ranges()
     said = layout_of(entries, gd=plan.gd)
-    if unread or said != _with_formats(plan.layout, said):
-        blocks.append(ours.render(plan.layout, unread))
+    more = origin.densities or origin.kept_sheet is not None
+    if unread or more or said != _with_formats(plan.layout, said):
+        blocks.append(ours.render(plan.layout, unread, origin))
     return blocks
 
 
@@ -136,87 +140,111 @@ def _dvd(reading: Reading, layout: Layout, options: WriteOptions) -> _Job:
 
     def blocks() -> list[Block]:
         unread = reading.bad.ranges()
-        own = [ours.render(layout, unread)] if unread or layout != said else []
-        return [Block(DVD, b"\0"), *own]
+        more = Origin(densities=(options.origin or Origin()).densities)
+        if unread or more.densities or layout != said:
+            return [Block(DVD, b"\0"), ours.render(layout, unread, more)]
+        return [Block(DVD, b"\0")]
 
     packer = DvdPacker(quick=options.quick)
     return _Job(packer, sectors, sectors, reading.blocks(tracks[0]), blocks, lambda: iter(()))
 
 
+@dataclass(frozen=True, slots=True)
+class _Packing:
+    """What a helper does: hunks lie in the memory, and then one after another what they became.
+
+    For each of them it tells the kind, the length, the CRC, and what `Seen` knows it by.
+    """
+
+    packer: Packer
+
+    def __call__(self, memory: memoryview, count: int) -> list[_Hunk]:
+        rows = np.frombuffer(memory, np.uint8, count * self.packer.hunk).reshape(count, -1)
+        marks = [mark_of(row.data) for row in rows]
+        packed = self.packer.pack(rows)
+        at = 0
+        for one in packed:  # nothing is longer than it was, and all of it was packed before
+            memory[at : at + len(one.data)] = one.data
+            at += len(one.data)
+        return [
+            (one.kind, len(one.data), one.crc, mark)
+            for one, mark in zip(packed, marks, strict=True)
+        ]
+
+
 class _Writing:
     """The file while it grows: header's room, hunks, map, metadata, and the header at last."""
 
-    def __init__(
-        self, stream: BinaryIO, packer: Packer, units: int, pool: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, stream: BinaryIO, packer: Packer, units: int) -> None:
         self._stream = stream
         self._packer = packer
-        self._pool = pool
         self._logical = units * packer.unit
         self._hunks = -(-self._logical // packer.hunk)
         self._entries: Entries = np.zeros(self._hunks, ENTRY)
         self._seen = Seen(self._hunks)
         self._raw = hashlib.sha1(usedforsecurity=False)
-        self._waiting: deque[tuple[list[int], Future[list[Packed]]]] = deque()
-        self._number = 0  # of the next hunk
+        self._step = _STEP // packer.hunk * packer.hunk
+        slots = _WAITING * _cores() + 1
+        self._helpers = helpers(_Packing(packer), slots, self._step)
+        self._waiting: deque[int] = deque()  # slots, in the order of their hunks
+        self._number = 0  # of the hunk that is written next
         self._offset = V5_SIZE
         self._stream.write(bytes(V5_SIZE))
 
     def run(self, units: Iterator[Bytes2D]) -> Iterator[None]:
         """Pack and write all of `units`; yields now and then."""
-        most = _WAITING * _cores()
-        for hunks in self._in_steps(units):
-            self._submit(hunks)
-            while len(self._waiting) > most or (self._waiting and self._waiting[0][1].done()):
-                self._write_next()
+        slot, used = self._slot(), 0
+        for rows in units:
+            data = np.ascontiguousarray(rows).reshape(-1).data
+            self._raw.update(data)
+            while len(data):
+                part = data[: self._step - used]
+                self._helpers.memory(slot)[used : used + len(part)] = part
+                used, data = used + len(part), data[len(part) :]
+                if used == self._step:
+                    self._start(slot, used)
+                    slot, used = self._slot(), 0
             yield
+        if used:
+            whole = -(-used // self._packer.hunk) * self._packer.hunk
+            self._helpers.memory(slot)[used:whole] = bytes(whole - used)
+            self._start(slot, whole)
         while self._waiting:
             self._write_next()
             yield
 
-    def _in_steps(self, units: Iterator[Bytes2D]) -> Iterator[Bytes2D]:
-        """(n, bytes of a hunk), at most `_STEP` bytes, the last hunk filled up with zeros."""
-        size = _STEP // self._packer.hunk * self._packer.hunk
-        step, used = np.empty(size, np.uint8), 0
-        for rows in units:
-            data = np.ascontiguousarray(rows).reshape(-1)
-            self._raw.update(data.data)
-            while len(data):
-                part = data[: size - used]
-                step[used : used + len(part)] = part
-                used, data = used + len(part), data[len(part) :]
-                if used == size:
-                    yield step.reshape(-1, self._packer.hunk)
-                    step, used = np.empty(size, np.uint8), 0
-        if used:
-            whole = -(-used // self._packer.hunk) * self._packer.hunk
-            step[used:whole] = 0
-            yield step[:whole].reshape(-1, self._packer.hunk)
+    def _slot(self) -> int:
+        """A slot to be filled; where there is none, what waits longest is written first."""
+        while (slot := self._helpers.take()) is None:
+            self._write_next()
+        return slot
 
-    def _submit(self, hunks: Bytes2D) -> None:
-        """Note hunks that were there already, and have the others packed."""
-        new: list[int] = []
-        first = self._number
-        for number, hunk in enumerate(hunks, first):
-            found = self._seen.first(hunk.data)
-            if found == number:
-                new.append(number)
-            else:
-                self._entries[number] = (Kind.SELF, 0, found, 0, False)
-        self._number += len(hunks)
-        if new:
-            rows = hunks if len(new) == len(hunks) else hunks[np.array(new) - first]
-            self._waiting.append((new, self._pool.submit(self._packer.pack, rows)))
+    def _start(self, slot: int, used: int) -> None:
+        self._helpers.start(slot, used // self._packer.hunk)
+        self._waiting.append(slot)
 
     def _write_next(self) -> None:
-        numbers, packing = self._waiting.popleft()
-        out = bytearray()
-        for number, packed in zip(numbers, packing.result(), strict=True):
-            where = self._offset + len(out)
-            self._entries[number] = (packed.kind, len(packed.data), where, packed.crc, True)
-            out += packed.data
-        self._stream.write(out)
-        self._offset += len(out)
+        """Write the hunks of a slot; of those that were there already, only where."""
+        slot = self._waiting.popleft()
+        packed = self._helpers.result(slot)
+        data = self._helpers.memory(slot)
+        at, parts = 0, []
+        for kind, length, crc, mark in packed:
+            found = self._seen.first(mark)
+            if found == self._number:
+                parts.append(data[at : at + length])
+                self._entries[self._number] = (kind, length, self._offset, crc, True)
+                self._offset += length
+            else:
+                self._entries[self._number] = (Kind.SELF, 0, found, 0, False)
+            self._number += 1
+            at += length
+        self._stream.write(b"".join(parts))
+        self._helpers.give(slot)
+
+    def close(self) -> None:
+        """End the helpers."""
+        self._helpers.close()
 
     def finish(self, blocks: list[Block]) -> None:
         """Write map, metadata and header."""

@@ -109,12 +109,12 @@ def _renamed(sheet: Sheet, written: Written) -> Sheet | None:
         return None
     for entry, name in zip(program.files, written.names, strict=True):
         if entry.names[0] != name:
-            sheet = _with(sheet, entry.line, f'FILE "{name}" BINARY')
+            sheet = with_command(sheet, entry.line, f'FILE "{name}" BINARY')
     if program.cdtextfile is not None and program.cdtextfile[0] != written.cdt:
-        sheet = _with(sheet, program.cdtextfile[1], f'CDTEXTFILE "{written.cdt}"')
+        sheet = with_command(sheet, program.cdtextfile[1], f'CDTEXTFILE "{written.cdt}"')
     codec = sheet.encoding.codec
     names = (*written.names, written.cdt or "")
-    if not all(_fits(name, codec) for name in names):
+    if not all(spells(name, codec) for name in names):
         return None
     return sheet
 
@@ -127,13 +127,14 @@ def _texts_stay(program: Program, written: Written) -> bool:
     return bool(numbers) and cd_text_of(program, numbers) == written.cd_text
 
 
-def _with(sheet: Sheet, number: int, command: str) -> Sheet:
+def with_command(sheet: Sheet, number: int, command: str) -> Sheet:
     """`sheet` with another command in a line, which stays as far in as it was."""
     text = sheet.lines[number - 1].text
     return sheet.with_line(number, text[: len(text) - len(text.lstrip())] + command)
 
 
-def _fits(name: str, codec: str) -> bool:
+def spells(name: str, codec: str) -> bool:
+    """Whether a sheet encoded so can say `name`."""
     try:
         return name.encode(codec).decode(codec) == name
     except UnicodeError:

@@ -13,6 +13,7 @@ from imagerd.disc.layout import Layout, Medium, SectorFormat, TrackMode
 from imagerd.disc.msf import LBA_MAX
 from imagerd.formats import names
 from imagerd.formats.audiofile import is_audio, open_audio
+from imagerd.formats.cue.kept import kept_sheet
 from imagerd.formats.cue.place import place
 from imagerd.formats.cue.program import FileEntry, Program
 from imagerd.formats.cue.reader import read_program
@@ -66,13 +67,13 @@ def _open(path: Path, *, allow_outside: bool, glance: bool) -> ExtentImage:
             layout, extents = place(program, files)
         except BadInput as error:
             raise _named(path, error) from error
-        layout = replace(_as_blocks(program, layout), cd_text=_cd_text(path, program, layout))
+        cdt = _read_cdt(path, program)
+        layout = replace(_as_blocks(program, layout), cd_text=cd_text(program, cdt))
         warnings = tuple(Warning_(path, line, sentence) for line, sentence in program.notes)
         paths = (path, *dict.fromkeys(file.path for file in files))
+        kept = kept_sheet(sheet.render(), cdt, program.files, files, extents)
         stack.pop_all()
-        return ExtentImage(
-            path, "cue", layout, extents, files=paths, warnings=warnings, sheet=sheet.render()
-        )
+        return ExtentImage(path, "cue", layout, extents, files=paths, warnings=warnings, sheet=kept)
 
 
 def _named(path: Path, error: BadInput) -> BadInput:
@@ -161,39 +162,47 @@ def _prepare(program: Program, entry: FileEntry, file: DataFile, head: bytes) ->
         program.note(entry.line, f"{file.path.name} has no {entry.kind} header: taken for BINARY")
 
 
-def _cd_text(path: Path, program: Program, layout: Layout) -> CdText | None:
-    """The packs of the CDTEXTFILE, or those that the sheet's own texts would make."""
+def cd_text(program: Program, cdt: bytes) -> CdText | None:
+    """The packs of the CDTEXTFILE `cdt`, or those that the sheet's own texts would make.
+
+    A .cdt file is packs, with or without the 4-byte header of READ TOC and a last zero byte.
+    """
+    if len(cdt) % PACK in (4, 5) and not 0x80 <= cdt[0] <= 0x8F:
+        cdt = cdt[4:]
+    whole = len(cdt) // PACK * PACK
+    if not whole:
+        return cd_text_of(program, [track.number for track in program.tracks])
+    text = CdText(cdt[:whole])
     if program.cdtextfile is not None:
-        text = _read_cdt(path, program, *program.cdtextfile)
-        if text is not None:
-            return text
-    return cd_text_of(program, [track.number for track in layout.tracks])
+        name, line = program.cdtextfile
+        if len(cdt) - whole not in (0, 1):
+            program.note(line, f"{name} is not a whole number of CD-Text packs")
+        bad = text.bad_packs()
+        if bad:
+            program.note(line, f"{name} has {len(bad)} packs with a wrong CRC")
+    return text
 
 
-def _read_cdt(path: Path, program: Program, name: str, line: int) -> CdText | None:
-    """A .cdt file: packs, with or without the 4-byte header of READ TOC and a last zero byte."""
+def _read_cdt(path: Path, program: Program) -> bytes:
+    """The CDTEXTFILE; nothing where the sheet names none that is there."""
+    if program.cdtextfile is None:
+        return b""
+    name, line = program.cdtextfile
     try:
         found = names.find(path, (name,))
     except BadInput:
         found = None
     if found is None:
         program.note(line, f"the CDTEXTFILE {name!r} is not beside the sheet")
-        return None
+        return b""
     file = DataFile(found.path)
     try:
-        data = file.peek(0, _LARGEST_CDT)
+        data = file.peek(0, _LARGEST_CDT + 1)
     finally:
         file.close()
-    if len(data) % PACK in (4, 5) and not 0x80 <= data[0] <= 0x8F:
-        data = data[4:]
-    whole = len(data) // PACK * PACK
-    if len(data) - whole not in (0, 1) or not whole:
+    if len(data) < PACK:
         program.note(line, f"{found.path.name} is not a whole number of CD-Text packs")
-    text = CdText(data[:whole])
-    bad = text.bad_packs()
-    if bad:
-        program.note(line, f"{found.path.name} has {len(bad)} packs with a wrong CRC")
-    return text if whole else None
+    return data
 
 
 def _as_blocks(program: Program, layout: Layout) -> Layout:

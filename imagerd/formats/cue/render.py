@@ -24,7 +24,8 @@ from imagerd.disc.layout import (
     TrackMode,
 )
 from imagerd.disc.msf import PREGAP, format_duration
-from imagerd.formats.cue.gaps import GD_HIGH_DENSITY, LEAD_IN, gap_after, lead_out_length
+from imagerd.formats.cue.gaps import LEAD_IN, gap_after, lead_out_length
+from imagerd.formats.features import is_gd
 
 _TYPES = {
     TrackMode.AUDIO: "AUDIO",
@@ -117,7 +118,7 @@ class _Body:
         self.position = 0  # sectors into the current file
 
     def lines(self) -> Iterator[str]:
-        gd = _is_gd(self.layout)
+        gd = is_gd(self.layout)
         for number, session in enumerate(self.layout.sessions, 1):
             previous = self.layout.sessions[number - 2] if number > 1 else None
             if gd:
@@ -180,10 +181,3 @@ def _address(track: Track, previous: Session | None, number: int) -> int | None:
     else:
         usual = track.start == previous.lead_out + gap_after(number - 1)
     return None if usual else track.start + track.pregap_virtual
-
-
-def _is_gd(layout: Layout) -> bool:
-    """Two areas, the second with its INDEX 01 where every GD-ROM has it."""
-    if len(layout.sessions) != 2:
-        return False
-    return layout.sessions[1].tracks[0].index1 == GD_HIGH_DENSITY

@@ -17,6 +17,7 @@ from imagerd.formats.gdi import HIGH_DENSITY, LIMIT
 from imagerd.formats.image import Warning_
 from imagerd.formats.placed import Placed, assemble, header_mode
 from imagerd.formats.sheettext import read_text, with_path
+from imagerd.formats.sidecar import read_sidecar
 
 _LINE = re.compile(
     r'(\d{1,3})\s+(\d{1,9})\s+(\d{1,3})\s+(\d{1,5})\s+(?:"([^"]+)"|(\S.*?))\s+(-?\d{1,12})'
@@ -60,7 +61,15 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
         warnings = tuple(Warning_(path, line, note) for line, note in notes)
         paths = (path, *dict.fromkeys(file.path for file in files))
         stack.pop_all()
-        return ExtentImage(path, "gdi", made.layout, made.extents, files=paths, warnings=warnings)
+        return ExtentImage(
+            path,
+            "gdi",
+            made.layout,
+            made.extents,
+            files=paths,
+            warnings=warnings,
+            sheet=read_sidecar(path),
+        )
 
 
 def read_rows(text: str, notes: list[tuple[int | None, str]]) -> list[Row]:

@@ -14,10 +14,12 @@ from imagerd.base.errors import BadInput
 from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import Control, Layout, SectorFormat, Track, TrackMode
 from imagerd.disc.source import SectorSource
-from imagerd.formats.extents import Extent, empty_sectors
 from imagerd.formats.gdi import HIGH_DENSITY, LIMIT
+from imagerd.formats.origin import Origin
 from imagerd.formats.output import Output, publish, refuse_all
+from imagerd.formats.rawform import empty_sectors
 from imagerd.formats.rawtracks import RawBlock, RawTracks, all_stored, has_sub, refuse_other_media
+from imagerd.formats.sidecar import refuse_sidecar, sidecar_output
 from imagerd.formats.written import WriteOptions, WrittenImage
 
 _RAW = SectorFormat.RAW
@@ -42,6 +44,8 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
     _check(source.layout, target)
     layout = all_stored(source.layout)
     refuse_all([target, *(_file(target, track) for track in layout.tracks)], options)
+    origin = options.origin or Origin()
+    refuse_sidecar(target, origin.kept_sheet, options)
     total = sum(track.end - track.start for track in layout.tracks)
     with ExitStack() as stack:
         job = _Job(RawTracks(source, options, total), stack, target, options)
@@ -50,14 +54,15 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
                 yield from _write_track(job, track, opening=track is session.tracks[0])
         gdi = Output(target, options, stack)
         gdi.write_bytes(render(layout, target).encode("utf-8", "surrogateescape"))
-        written = publish([*job.outputs, gdi])
+        kept = sidecar_output(target, origin.kept_sheet, options, stack)
+        written = publish([*job.outputs, *kept, gdi])
     sub = has_sub(source)
     return WrittenImage(
         target,
         "gdi",
         (written[-1], *written[:-1]),
         tuple(job.raw.digests),
-        (*job.lost, *_left_out(source.layout, sub=sub)),
+        (*job.lost, *_left_out(source.layout, sub=sub), *origin.not_kept()),
         job.raw.bad.ranges(),
     )
 
@@ -106,8 +111,14 @@ def _write_track(job: _Job, track: Track, *, opening: bool) -> Iterator[Progress
 
 
 def _begin(job: _Job, track: Track, pregap: list[RawBlock], *, opening: bool) -> Output:
-    """Begin the file of `track`; its pregap is kept in the one before where it is not empty."""
-    empty = all(_is_empty(track, block) for block in pregap)
+    """Begin the file of `track`; its pregap is kept in the one before where it is not empty.
+
+    What of it could not be read is no silence: left out, it would be read as good again.
+    """
+    unread = any(
+        bad.start < track.index1 and track.start < bad.stop for bad in job.raw.bad.ranges()
+    )
+    empty = not unread and all(_is_empty(track, block) for block in pregap)
     if opening and pregap:
         what = "empty " if empty else ""
         job.lost.append(f"the {what}pregap of track {track.number}, {track.pregap} sectors")
@@ -121,8 +132,7 @@ def _begin(job: _Job, track: Track, pregap: list[RawBlock], *, opening: bool) ->
 
 
 def _is_empty(track: Track, block: RawBlock) -> bool:
-    extent = Extent(block.lba, len(block.raw), track.mode, _RAW)
-    return np.array_equal(block.raw, empty_sectors(extent, block.lba, len(block.raw)))
+    return np.array_equal(block.raw, empty_sectors(track.mode, _RAW, block.lba, len(block.raw)))
 
 
 def _left_out(layout: Layout, *, sub: bool) -> Iterator[str]:

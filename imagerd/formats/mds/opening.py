@@ -58,12 +58,19 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
             layout, extents = opening.blocks() if table.is_dvd else opening.tracks()
         except BadInput as error:
             raise with_path(path, error) from error
-        if table.dpm:
-            opening.notes.append("it tells the density of the disc, which stays in the .mds only")
         files = (path, *dict.fromkeys(file.path for file in opening.files.values()))
         warnings = tuple(Warning_(path, None, note) for note in opening.notes)
         stack.pop_all()
-        return ExtentImage(path, "mds", layout, extents, files=files, warnings=warnings)
+        return ExtentImage(
+            path,
+            "mds",
+            layout,
+            extents,
+            files=files,
+            warnings=warnings,
+            sheet=table.sheet,
+            densities=table.densities,
+        )
 
 
 class _Opening:
@@ -74,7 +81,7 @@ class _Opening:
         self.allow_outside = allow_outside
         self.files: dict[str, DataFile] = {}
         self.used: dict[str, int] = {}  # byte of each file up to which tracks lie
-        self.notes: list[str] = []
+        self.notes: list[str] = list(table.notes)
 
     def tracks(self) -> tuple[Layout, list[Extent]]:
         """A CD."""

@@ -4,18 +4,25 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imagerd.base.errors import BadInput
 from imagerd.disc.layout import DiscType, Layout, SectorFormat, Session, Track, TrackMode
 from imagerd.disc.msf import PREGAP, Msf
 from imagerd.formats.binary import Fields
+from imagerd.formats.density import Density, bounded, read_density, render_density
+from imagerd.formats.keptsheet import KeptSheet, pack, unpack
 
 SIGN = b"MEDIA DESCRIPTOR"
 FIRST, LAST, LEAD_OUT = 0xA0, 0xA1, 0xA2
 _HEADER, _SESSION, _TRACK, _EXTRA, _FOOTER = 88, 24, 80, 8, 16
 _MOST_SESSIONS = 99
 _LONGEST_NAME = 1024
+_DPM = 0x54  # of the header: where the densities are
+_MOST_DENSITIES = 16
+_OURS = struct.Struct("<I4s")  # the length of the cue sheet before it, and a sign
+_SIGN_OURS = b"IMGD"
 _SUB = 8  # interleaved P–W behind each sector
 _DVD_ROM, _DVD_MODE = 0x10, 0x02
 _MODES = {
@@ -57,12 +64,14 @@ class TrackBlock:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A whole .mds. `ends` are where the sessions end; `dpm` is whether it tells densities."""
+    """A whole .mds. `ends` are where the sessions end, `sheet` is ours, `notes` are oddities."""
 
     medium: int
     ends: dict[int, int]
     blocks: tuple[TrackBlock, ...]
-    dpm: bool
+    densities: tuple[Density, ...]
+    sheet: KeptSheet | None
+    notes: tuple[str, ...] = ()
 
     @property
     def is_dvd(self) -> bool:
@@ -91,7 +100,34 @@ def read_table(data: bytes) -> Table:
             _block(fields, tracks + row * _TRACK, number, dvd=medium >= 0x10)
             for row in range(count)
         ]
-    return Table(medium, ends, tuple(blocks), dpm != 0)
+    sheet = _sheet(data)
+    try:
+        densities = _densities(fields, dpm) if dpm else ()
+    except BadInput as error:  # the disc is there all the same
+        note = f"its measurements of density are damaged, and were left aside: {error}"
+        return Table(medium, ends, tuple(blocks), (), sheet, (note,))
+    return Table(medium, ends, tuple(blocks), densities, sheet)
+
+
+def _densities(fields: Fields, at: int) -> tuple[Density, ...]:
+    """How many measurements, then where each is: its number, and what `read_density` reads."""
+    (count,) = fields.unpack("<I", at)
+    if count > _MOST_DENSITIES:
+        raise BadInput(f"it tells {count} measurements of density")
+    return bounded(
+        tuple(
+            read_density(fields, place + 4, fields.unpack("<I", place)[0])
+            for place in fields.unpack(f"<{count}I", at + 4)
+        )
+    )
+
+
+def _sheet(data: bytes) -> KeptSheet | None:
+    """The cue sheet, which lies at the end, before its length and our sign."""
+    length, sign = _OURS.unpack(data[-_OURS.size :]) if len(data) > _OURS.size else (0, b"")
+    if sign != _SIGN_OURS or length > len(data) - _OURS.size:
+        return None
+    return unpack(data[-_OURS.size - length : -_OURS.size])
 
 
 def _block(fields: Fields, at: int, session: int, *, dvd: bool) -> TrackBlock:
@@ -124,6 +160,21 @@ def _name(fields: Fields, footer: int) -> str:
 
 
 # -- writing --------------------------------------------------------------------------------------
+
+
+def with_more(table: bytes, densities: Sequence[Density], sheet: KeptSheet | None = None) -> bytes:
+    """The .mds `table` with what its disc came with: densities, and a cue sheet at the end."""
+    if densities:
+        first = len(table) + 4 + 4 * len(densities)
+        blocks = [struct.pack("<I", one.number) + render_density(one) for one in densities]
+        starts = [first + sum(map(len, blocks[:number])) for number in range(len(blocks))]
+        head = table[:_DPM] + struct.pack("<I", len(table)) + table[_DPM + 4 :]
+        counts = struct.pack(f"<{1 + len(starts)}I", len(starts), *starts)
+        table = b"".join((head, counts, *blocks))
+    if sheet is not None:
+        ours = pack(sheet)
+        table += ours + _OURS.pack(len(ours), _SIGN_OURS)
+    return table
 
 
 def render_table(layout: Layout, offsets: dict[int, int]) -> bytes:

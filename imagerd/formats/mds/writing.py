@@ -13,7 +13,8 @@ from imagerd.base.progress import Progress, Task
 from imagerd.disc.layout import Layout, Medium, SectorFormat, Track
 from imagerd.disc.source import SectorSource
 from imagerd.formats.codes import bad_codes
-from imagerd.formats.mds.table import render_dvd, render_table
+from imagerd.formats.mds.table import render_dvd, render_table, with_more
+from imagerd.formats.origin import Origin
 from imagerd.formats.output import Output, publish, refuse_all
 from imagerd.formats.rawform import Runs, filled
 from imagerd.formats.rawtracks import BATCH, RawTracks, all_stored, has_sub, refuse_other_media
@@ -29,6 +30,7 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
     if source.layout.medium is Medium.DVD:
         return (yield from _write_dvd(source, target, options))
     refuse_other_media(source.layout, target)
+    origin = options.origin or Origin()
     mdf = target.with_suffix(".mdf")
     refuse_all([target, mdf], options)
     sub = has_sub(source)
@@ -42,14 +44,15 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
             offsets[track.number] = (job.done + track.pregap) * stored.size
             yield from _write_track(job, track, output, stack, sub=sub)
         mds = Output(target, options, stack)
-        mds.write_bytes(render_table(layout, offsets))
+        table = render_table(layout, offsets)
+        mds.write_bytes(with_more(table, origin.densities, origin.kept_sheet))
         written = publish([output, mds])
     return WrittenImage(
         target,
         "mds",
         (written[1], written[0]),
         tuple(job.digests),
-        tuple(_left_out(layout, sub=sub)),
+        (*_left_out(layout, sub=sub), *origin.not_kept()),
         job.bad.ranges(),
     )
 
@@ -66,7 +69,7 @@ def _write_dvd(source: SectorSource, target: Path, options: WriteOptions) -> Tas
             output.write(np.ascontiguousarray(data))
             yield Progress(block.end, end, what="blocks")
         mds = Output(target, options, stack)
-        mds.write_bytes(render_dvd(end))
+        mds.write_bytes(with_more(render_dvd(end), (options.origin or Origin()).densities))
         written = publish([output, mds])
     digests = written[0].digests
     return WrittenImage(

@@ -11,6 +11,7 @@ from imagerd.formats.datafile import DataFile
 
 _LARGEST = 16 << 20  # of all chunks; real ones have some kilobytes
 _MOST = 10_000
+OURS = "IMGD"  # a chunk of our own: the cue sheet that the disc came with
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ from imagerd.formats.codes import is_isrc, is_mcn
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.extents import Extent, ExtentImage
 from imagerd.formats.image import Warning_
-from imagerd.formats.nrg.chunks import Chunk, Chunks, read_chunks
+from imagerd.formats.keptsheet import unpack
+from imagerd.formats.nrg.chunks import OURS, Chunk, Chunks, read_chunks
 from imagerd.formats.nrg.tables import (
     LEAD_OUT,
     MODES,
@@ -68,7 +69,8 @@ def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
         file.close()
         raise with_path(path, error) from error
     warnings = tuple(Warning_(path, None, note) for note in notes)
-    return ExtentImage(path, "nrg", layout, extents, files=(path,), warnings=warnings)
+    kept = next((unpack(chunk.body) for chunk in chunks.all(OURS)), None)
+    return ExtentImage(path, "nrg", layout, extents, files=(path,), warnings=warnings, sheet=kept)
 
 
 def _open(file: DataFile, chunks: Chunks) -> tuple[Layout, list[Extent], list[str]]:

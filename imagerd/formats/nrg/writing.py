@@ -14,8 +14,8 @@ from imagerd.disc.layout import Layout, SectorFormat, Session, Track, TrackMode
 from imagerd.disc.msf import PREGAP
 from imagerd.disc.source import SectorSource
 from imagerd.formats.codes import bad_codes, with_codes
-from imagerd.formats.extents import Extent, empty_sectors
-from imagerd.formats.nrg.chunks import Chunk, render_chunks
+from imagerd.formats.keptsheet import pack
+from imagerd.formats.nrg.chunks import OURS, Chunk, render_chunks
 from imagerd.formats.nrg.tables import (
     LEAD_OUT,
     MODES,
@@ -25,7 +25,9 @@ from imagerd.formats.nrg.tables import (
     render_cue,
     render_dao,
 )
+from imagerd.formats.origin import Origin
 from imagerd.formats.output import Output, publish, refuse_all
+from imagerd.formats.rawform import empty_sectors
 from imagerd.formats.rawtracks import (
     RawBlock,
     RawTracks,
@@ -47,6 +49,8 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
     """
     _check(source.layout, target)
     refuse_all([target], options)
+    origin = options.origin or Origin()
+    kept = origin.kept_sheet
     stored = SectorFormat.RAW_SUB if has_sub(source) else SectorFormat.RAW
     layout = with_codes(all_stored(source.layout, stored))
     job = RawTracks(source, options, sum(track.end - track.start for track in layout.tracks))
@@ -57,14 +61,15 @@ def write_image(source: SectorSource, target: Path, options: WriteOptions) -> Ta
             _write_pregap(layout, session, output)
             for track in session.tracks:
                 yield from _write_track(job, track, output, stack)
-        output.write_bytes(render_chunks(_chunks(layout), sectors * stored.size))
+        ours = [] if kept is None else [Chunk(OURS, pack(kept))]
+        output.write_bytes(render_chunks([*_chunks(layout), *ours], sectors * stored.size))
         written = publish([output])
     return WrittenImage(
         target,
         "nrg",
         written,
         tuple(job.digests),
-        tuple(_left_out(source.layout)),
+        (*_left_out(source.layout), *origin.not_kept()),
         job.bad.ranges(),
     )
 
@@ -82,8 +87,7 @@ def _check(layout: Layout, target: Path) -> None:
 def _write_pregap(layout: Layout, session: Session, output: Output) -> None:
     track = session.tracks[0]
     lba = session.start - PREGAP
-    extent = Extent(lba, PREGAP, track.mode, SectorFormat.RAW)
-    raw = empty_sectors(extent, lba, PREGAP)
+    raw = empty_sectors(track.mode, SectorFormat.RAW, lba, PREGAP)
     if track.stored is SectorFormat.RAW:
         output.write(raw)
         return

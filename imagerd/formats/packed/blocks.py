@@ -4,25 +4,33 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import OrderedDict, deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+from imagerd.base.sharing import helpers
 
 LARGEST = 1 << 42  # bytes that a packed file may say it unpacks to: some forty layers of BD-XL
 LARGEST_BLOCK = 64 << 20
 _CACHE = 32 << 20  # bytes of unpacked blocks kept
 _AHEAD = 2 << 20  # bytes unpacked ahead of one who reads on
 _MOST_WORKERS = 2
+_SLOTS = 4  # blocks that helpers work on, or have worked on
+_WORTH_HELPERS = 3  # reads in their order: before, starting helpers costs too much
 
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """The bytes of a block; within the ranges `damage` they are filling."""
+    """The bytes of a block; within the ranges `damage` they are filling.
+
+    `sum`: what `Judging` wants to know of them.
+    """
 
     data: bytes | bytearray | memoryview
     damage: tuple[range, ...] = ()
+    sum: int | None = None
 
 
 class Blocks(Protocol):
@@ -59,6 +67,28 @@ class Blocks(Protocol):
         ...
 
 
+@runtime_checkable
+class Judging(Protocol):
+    """`Blocks` that are best unpacked by helper processes: `unpack` changes nothing in them.
+
+    No block is larger than `largest`.
+    """
+
+    largest: int
+
+    def judge(self, number: int, unpacked: Unpacked) -> Unpacked:
+        """What becomes of a block, in the light of all that were unpacked before."""
+        ...
+
+
+class _Coming(Protocol):
+    """A block that is being unpacked, or was."""
+
+    def result(self) -> Unpacked: ...
+
+    def done(self) -> bool: ...
+
+
 class BlockStore:
     """A `ByteStore` of `Blocks`. Several threads may read: those of what is packed in it.
 
@@ -71,10 +101,13 @@ class BlockStore:
         self.size = blocks.size
         self.notes = blocks.notes
         self.files = blocks.files
-        self._cache: OrderedDict[int, Future[Unpacked]] = OrderedDict()
+        self._cache: OrderedDict[int, _Coming] = OrderedDict()
         self._kept = 0
         self._next = -1  # where a reader who reads on would read
+        self._in_order = 0  # reads one after another
+        self._ahead = 2 * blocks.largest if isinstance(blocks, Judging) else _AHEAD
         self._pool: ThreadPoolExecutor | None = None
+        self._crew: _Crew | None = None
         self._lock = threading.Lock()
 
     @property
@@ -126,34 +159,45 @@ class BlockStore:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
+        if self._crew is not None:
+            self._crew.close()
+            self._crew = None
         self._cache.clear()
         self._blocks.close()
 
     def _announce(self, offset: int, end: int) -> None:
         """Begin to unpack what is asked for, and more for one who reads on."""
-        ahead = min(self.size, end + _AHEAD) if offset == self._next else end
+        in_order = offset == self._next
+        self._in_order = self._in_order + 1 if in_order else 0
+        ahead = min(self.size, end + self._ahead) if in_order else end
         at = offset
         while at < ahead and at - offset < _CACHE // 2:
             number = self._blocks.number_at(at)
             span = self._blocks.span(number)
             if number not in self._cache:
-                if self._pool is None:
-                    self._pool = ThreadPoolExecutor(
-                        min(self._blocks.workers, _MOST_WORKERS), "unpack"
-                    )
-                self._cache[number] = self._pool.submit(self._blocks.unpack, number)
+                self._cache[number] = self._begin(number)
                 self._kept += len(span)
             at = span.stop
 
+    def _begin(self, number: int) -> _Coming:
+        """Have a block unpacked in the background."""
+        if isinstance(self._blocks, Judging):
+            if self._crew is None and self._in_order > _WORTH_HELPERS:
+                self._crew = _Crew(self._blocks, self._blocks)
+            if self._crew is not None:
+                return self._crew.begin(number, len(self._blocks.span(number)))
+            return _Here(self._blocks.judge(number, self._blocks.unpack(number)))
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(min(self._blocks.workers, _MOST_WORKERS), "unpack")
+        return self._pool.submit(self._blocks.unpack, number)
+
     def _unpacked(self, number: int) -> Unpacked:
-        future = self._cache.get(number)
-        if future is None:
-            future = Future()
-            future.set_result(self._blocks.unpack(number))
-            self._cache[number] = future
+        found = self._cache.get(number)
+        if found is None:
+            found = self._cache[number] = self._begin(number)
             self._kept += len(self._blocks.span(number))
         self._cache.move_to_end(number)
-        return future.result()
+        return found.result()
 
     def _shrink(self) -> None:
         """Forget what was used longest ago; never what is being unpacked ahead."""
@@ -163,6 +207,81 @@ class BlockStore:
             if self._cache[number].done():
                 del self._cache[number]
                 self._kept -= len(self._blocks.span(number))
+
+
+class _Crew:
+    """Helpers that unpack blocks into memory which they share."""
+
+    def __init__(self, blocks: Blocks, judging: Judging) -> None:
+        self._judging = judging
+        self._helpers = helpers(_Unpacking(blocks), _SLOTS, judging.largest, _MOST_WORKERS)
+        self._open: deque[_Ordered] = deque()  # those that have a slot
+
+    def begin(self, number: int, length: int) -> _Coming:
+        """Have a block of `length` bytes unpacked."""
+        while (slot := self._helpers.take()) is None:
+            self._open[0].result()
+        self._helpers.start(slot, number)
+        ordered = _Ordered(self, number, length, slot)
+        self._open.append(ordered)
+        return ordered
+
+    def finish(self, ordered: _Ordered) -> Unpacked:
+        """Wait for a block; its slot is free then."""
+        damage, total = self._helpers.result(ordered.slot)
+        data = bytes(self._helpers.memory(ordered.slot)[: ordered.length])
+        self._helpers.give(ordered.slot)
+        self._open.remove(ordered)
+        return self._judging.judge(ordered.number, Unpacked(data, damage, total))
+
+    def close(self) -> None:
+        self._helpers.close()
+
+
+class _Ordered:
+    """A block that a helper unpacks."""
+
+    def __init__(self, crew: _Crew, number: int, length: int, slot: int) -> None:
+        self._crew = crew
+        self.number, self.length, self.slot = number, length, slot
+        self._made: Unpacked | None = None
+
+    def result(self) -> Unpacked:
+        """Wait for it."""
+        if self._made is None:
+            self._made = self._crew.finish(self)
+        return self._made
+
+    def done(self) -> bool:
+        """Whether it was waited for."""
+        return self._made is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """A block that was unpacked at once."""
+
+    made: Unpacked
+
+    def result(self) -> Unpacked:
+        """The block."""
+        return self.made
+
+    def done(self) -> bool:
+        """It is."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Unpacking:
+    """What a helper does."""
+
+    blocks: Blocks
+
+    def __call__(self, memory: memoryview, number: int) -> tuple[tuple[range, ...], int | None]:
+        unpacked = self.blocks.unpack(number)
+        memory[: len(unpacked.data)] = unpacked.data
+        return unpacked.damage, unpacked.sum
 
 
 def all_lost(size: int) -> Unpacked:

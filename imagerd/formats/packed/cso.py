@@ -20,7 +20,6 @@ LZ4, and there a block is stored if it is no shorter than a block. Blocks have n
 from __future__ import annotations
 
 import struct
-import zlib
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
@@ -30,6 +29,7 @@ import numpy.typing as npt
 
 from imagerd.base.errors import BadInput
 from imagerd.formats.datafile import DataFile
+from imagerd.formats.deflated import inflate_whole
 from imagerd.formats.packed.blocks import LARGEST, BlockStore, Unpacked
 from imagerd.formats.packed.lz4 import lz4_block
 
@@ -175,14 +175,8 @@ class _CsoBlocks:
 
 def _inflated(packed: memoryview, block: int, length: int) -> bytes | None:
     """A raw deflate stream that must end, and give `length` bytes (some pad the last block)."""
-    stream = zlib.decompressobj(-15)
-    try:
-        data = stream.decompress(packed, block + 1)
-    except zlib.error:
-        return None
-    if not stream.eof or not length <= len(data) <= block:
-        return None
-    return data[:length]
+    data = inflate_whole(packed, block)
+    return data[:length] if data is not None and len(data) >= length else None
 
 
 def _from_lz4(packed: memoryview, block: int, length: int, aligned: int) -> bytes | None:

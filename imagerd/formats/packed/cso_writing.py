@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -13,6 +12,7 @@ import numpy as np
 
 from imagerd.base.progress import Task
 from imagerd.disc.source import SectorSource
+from imagerd.formats.deflated import deflate
 from imagerd.formats.iso_writing import write_blocks
 from imagerd.formats.packed.cso import HEADER, PLAIN, Kind
 from imagerd.formats.packed.lz4 import lz4_compress
@@ -21,9 +21,6 @@ from imagerd.formats.written import WriteOptions, WrittenImage
 
 BLOCK = 2048  # what the PSP wants
 LEVEL, QUICK = 9, 1  # of deflate: the smallest, the soonest
-# Twice the block is as far as deflate looks back in it; a full window of 32 KiB would be set up
-# anew for every block, which costs more than packing it.
-_WINDOW = -12
 _LZ4_LEVEL = 12
 _OFFSETS = 1 << 31
 
@@ -131,7 +128,7 @@ def _packer(kind: Kind, level: int, step: int) -> Packer:
 
     def cso2(block: memoryview) -> Packed:
         """The shorter one; what is aligned up to a block's length would be taken for stored."""
-        deflated, fast = zlib.compress(block, level, wbits=_WINDOW), lz4(block)
+        deflated, fast = deflate(block, level), lz4(block)
         data, flag = (fast, True) if len(fast) < len(deflated) else (deflated, False)
         aligned = len(data) + -len(data) % step
         return (data, flag) if aligned < len(block) else (block, False)
@@ -140,5 +137,5 @@ def _packer(kind: Kind, level: int, step: int) -> Packer:
 
 
 def _deflated(level: int, block: memoryview) -> Packed:
-    data = zlib.compress(block, level, wbits=_WINDOW)
+    data = deflate(block, level)
     return (data, False) if len(data) < len(block) else (block, True)

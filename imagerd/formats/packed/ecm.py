@@ -60,6 +60,7 @@ class _EcmBlocks:
         self.notes: tuple[str, ...] = ()
         if problem:
             self.notes = (f"damaged or cut short: {problem}",)
+        self.largest = max(len(self.span(number)) for number in range(len(self._index.starts)))
         self._sums: dict[int, int] = {}
         self._wrong = False
 
@@ -81,19 +82,25 @@ class _EcmBlocks:
         places = self._index.places
         end = places[number + 1] if number + 1 < len(places) else self._index.end
         packed = self._file.peek(places[number], end - places[number])
-        if self._wrong or len(packed) < end - places[number]:
+        if len(packed) < end - places[number]:
             return all_lost(length)
         try:
             content = _unpack(packed, self._index.kinds[number], self._index.left[number], length)
         except ValueError:  # the file changed since its index was made
             return all_lost(length)
-        if self._index.edc is not None and number not in self._sums:
-            self._sums[number] = edc(content.data)
-            if len(self._sums) == len(places):
+        return Unpacked(content.data, (), edc(content.data))
+
+    def judge(self, number: int, unpacked: Unpacked) -> Unpacked:
+        """See `Judging`: once the EDC of the whole is known to be wrong, no block is believed."""
+        if self._wrong:
+            return all_lost(len(unpacked.data))
+        if self._index.edc is not None and number not in self._sums and unpacked.sum is not None:
+            self._sums[number] = unpacked.sum
+            if len(self._sums) == len(self._index.places):
                 self._wrong = self._whole_edc() != self._index.edc
                 if self._wrong:
-                    return all_lost(length)
-        return Unpacked(content.data)
+                    return all_lost(len(unpacked.data))
+        return unpacked
 
     def _whole_edc(self) -> int:
         """The EDC of all blocks from their own: it is linear, and appending zeros shifts it."""

@@ -54,6 +54,11 @@ class PackedOutput(ABC, Generic[P]):
         self._most = 2 * workers
         self._finished = False
 
+    @property
+    def part(self) -> Path:
+        """Where the file lies before it has its name."""
+        return self._file.part
+
     @abstractmethod
     def pack(self, data: memoryview) -> P:
         """Pack one piece; called from several threads."""

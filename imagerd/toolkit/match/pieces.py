@@ -15,6 +15,7 @@ from imagerd.formats.cue.opening import read_sheet
 from imagerd.formats.cue.program import Program
 from imagerd.formats.cue.reader import read_program
 from imagerd.formats.cue.sheet import Sheet
+from imagerd.formats.sidecar import sidecar
 from imagerd.toolkit.beside import map_name
 
 # What belongs to NAME.cue is called NAME and one of these. Checksum files name the files in them.
@@ -101,7 +102,7 @@ def _beside(paths: list[Path]) -> Iterator[Path]:
     main = paths[0]
     stems = dict.fromkeys((main.stem, main.name.removesuffix(ending(main))))
     candidates = [main.with_name(stem + suffix) for stem in stems for suffix in _BESIDE]
-    candidates += [map_name(path) for path in paths]
+    candidates += [sidecar(main), *(map_name(path) for path in paths)]
     for path in dict.fromkeys(candidates):
         if path.is_file() and not path.is_symlink() and path not in paths:
             yield path
