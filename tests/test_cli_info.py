@@ -191,8 +191,15 @@ print(*sorted(sys.modules))
 """
 
 
-def test_what_one_image_does_not_need_is_not_imported(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["iso", "cue", "gz"])
+def test_what_one_image_does_not_need_is_not_imported(tmp_path: Path, kind: str) -> None:
     (image,) = discs(tmp_path, 1)
+    if kind == "cue":
+        image = write_cue(tmp_path, memory_disc([data(40)]))
+    elif kind == "gz":
+        content = image.read_bytes()
+        image = tmp_path / "a.iso.gz"
+        image.write_bytes(gzip.compress(content))
     (tmp_path / "state" / "imagerd").mkdir(parents=True)
     (tmp_path / "state" / "imagerd" / "catalog.sqlite").touch()
     environ = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state"), "HOME": str(tmp_path)}
@@ -213,6 +220,7 @@ def test_what_one_image_does_not_need_is_not_imported(tmp_path: Path) -> None:
         "imagerd.sectors.offset",
         "imagerd.toolkit.account",
         "imagerd.toolkit.crew",
+        "imagerd.base.sharing",
         "multiprocessing.process",
     }
     assert "numpy" in loaded

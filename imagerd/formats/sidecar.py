@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cue sheet that a disc came with, in a file beside an image whose container has no room."""
+"""The cue sheet that a disc came with, in a file beside an image whose container has no room.
+
+Readers import this for every .iso: what only writers need is imported where it is needed.
+"""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagerd.base.errors import AlreadyThere, BadInput
 from imagerd.formats.binary import read_small
 from imagerd.formats.keptsheet import LARGEST_PACKED, KeptSheet, pack, unpack
-from imagerd.formats.output import Output, refuse_all
-from imagerd.formats.written import WriteOptions
+
+if TYPE_CHECKING:
+    from imagerd.formats.output import Output
+    from imagerd.formats.written import WriteOptions
 
 
 def sidecar(target: Path) -> Path:
@@ -31,6 +37,8 @@ def read_sidecar(path: Path) -> KeptSheet | None:
 
 def refuse_sidecar(target: Path, kept: KeptSheet | None, options: WriteOptions) -> None:
     """Raise before any work where a sheet is there that may not be replaced, or would be wrong."""
+    from imagerd.formats.output import refuse_all
+
     beside = sidecar(target)
     if kept is None and beside.exists():
         raise AlreadyThere(
@@ -46,6 +54,8 @@ def sidecar_output(
     """The file with `kept`, whole but not named; nothing where there is nothing to keep."""
     if kept is None:
         return []
+    from imagerd.formats.output import Output
+
     output = Output(sidecar(target), options, stack)
     output.write_bytes(pack(kept))
     return [output]

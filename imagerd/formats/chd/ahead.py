@@ -5,13 +5,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imagerd.base.sharing import Helpers, helpers
 from imagerd.disc.source import Bytes2D
 from imagerd.formats.chd.hunks import Hunks
 from imagerd.sectors.geometry import Flags
+
+if TYPE_CHECKING:
+    from imagerd.base.sharing import Helpers
 
 _STRETCH = 2 << 20  # bytes that are decoded at once when reading on and on
 _KEPT = 3  # stretches, besides those on their way
@@ -89,6 +92,8 @@ class Frames:
         if self._helpers is None:
             size = self._length * self._hunks.header.hunk
             slots = _KEPT + _AHEAD + 2
+            from imagerd.base.sharing import helpers  # only where more than a glance is read
+
             self._helpers = helpers(_Decoding(self._hunks), slots, size, _HELPERS)
         total = self._hunks.header.hunks
         ends = min(total, first + (_AHEAD + 1) * self._length)

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from imagerd.base.sharing import helpers
-
 LARGEST = 1 << 42  # bytes that a packed file may say it unpacks to: some forty layers of BD-XL
 LARGEST_BLOCK = 64 << 20
 _CACHE = 32 << 20  # bytes of unpacked blocks kept
@@ -236,6 +234,8 @@ class _Crew:
     """Helpers that unpack blocks into memory which they share."""
 
     def __init__(self, blocks: Blocks, judging: Judging) -> None:
+        from imagerd.base.sharing import helpers  # only where more than a glance is read
+
         self._judging = judging
         self._helpers = helpers(_Unpacking(blocks), _SLOTS, judging.largest, _MOST_WORKERS)
         self._open: deque[_Ordered] = deque()  # those that have a slot
