@@ -24,7 +24,13 @@ from imagerd.formats.rawtracks import has_sub
 from imagerd.formats.registry import COOKED, ROWS
 from imagerd.sectors.views import UserView
 from imagerd.toolkit.compare import Sameness, compare
-from tests import test_formats_b6t, test_formats_c2d, test_formats_cdi, test_formats_packed_tables
+from tests import (
+    test_formats_b6t,
+    test_formats_c2d,
+    test_formats_cdi,
+    test_formats_mdx,
+    test_formats_packed_tables,
+)
 from tests.chd_files import cd_block, frames_of, write_old
 from tests.discs_formats import MemorySource, raw_volume, volume_sectors
 from tests.matrix_discs import WRITTEN, assert_sectors, bare, left_of, made, open_made
@@ -101,6 +107,9 @@ SOURCES: dict[tuple[Container, str], Maker] = {
     (Container.B6T, "2352"): lambda folder: b6t(folder, sub=False),
     (Container.B6T, "2448"): lambda folder: b6t(folder, sub=True),
     (Container.C2D, "2352"): c2d,
+    (Container.MDX, "packed"): lambda folder: test_formats_mdx.made(
+        folder, test_formats_mdx.mixed(7)
+    ),
     (Container.CHD, "version 3"): lambda folder: old_chd(folder, 3),
     (Container.CHD, "version 4"): lambda folder: old_chd(folder, 4),
     (Container.DAA, "iso"): lambda folder: table(folder, "daa"),

@@ -33,8 +33,8 @@ from imagerd.disc.msf import PREGAP, Msf
 from imagerd.disc.source import Sectors, SectorState
 from imagerd.formats import WriteOptions, open_image, write_image
 from imagerd.formats.datafile import DataFile
-from imagerd.formats.extents import Extent, empty_sectors
 from imagerd.formats.nrg.chunks import Chunk, read_chunks
+from imagerd.formats.rawform import empty_sectors
 from imagerd.sectors.convert import to_raw
 from tests.discs_formats import (
     MemorySource,
@@ -177,8 +177,8 @@ class Spaced(MemorySource):
         if lba >= track.index1:
             return super().read(lba, count)
         count = min(count, track.index1 - lba)
-        extent = Extent(lba, count, track.mode, SectorFormat.RAW)
-        return Sectors.good(lba, empty_sectors(extent, lba, count), SectorFormat.RAW)
+        empty = empty_sectors(track.mode, SectorFormat.RAW, lba, count)
+        return Sectors.good(lba, empty, SectorFormat.RAW)
 
 
 KINDS = st.sampled_from([TrackMode.AUDIO, TrackMode.MODE1, TrackMode.MODE2])

@@ -33,6 +33,7 @@ MAKERS: dict[str, tuple[Maker, ...]] = {
     Container.GDI: (sheets.gdi,),
     Container.CDI: (sheets.cdi_new, sheets.cdi_sub, sheets.cdi_2, sheets.cdi_3),
     Container.B6T: (sheets.b6t, sheets.b6t_sub, sheets.b5t_dvd),
+    Container.MDX: (sheets.mdx, sheets.mds_2),
     Container.C2D: (sheets.c2d, sheets.c2d_after),
     Container.ISO: (packed.iso,),
     Container.CHD: (

@@ -27,7 +27,13 @@ from imagerd.disc.msf import Msf
 from imagerd.disc.source import SectorSource
 from imagerd.formats import WriteOptions, write_image
 from imagerd.formats.nrg.chunks import Chunk
-from tests import test_formats_b6t, test_formats_c2d, test_formats_cdi, test_formats_gdi
+from tests import (
+    test_formats_b6t,
+    test_formats_c2d,
+    test_formats_cdi,
+    test_formats_gdi,
+    test_formats_mdx,
+)
 from tests.discs_formats import noise, raw_volume, volume_sectors
 from tests.sheets import MemorySource, SubSource
 from tests.sources import memory_blocks
@@ -326,6 +332,16 @@ def b5t_dvd(folder: Path) -> Path:
     session = struct.pack("<HBBiiHH", 1, 1, 0, 0, 40, 1, 1) + made.entry(6, 4, 1, 0, 0, 40)
     (folder / "disc.b5t").write_bytes(made.sheet(0x10, [session], blocks, "", b""))
     return folder / "disc.b5t"
+
+
+def mdx(folder: Path) -> Path:
+    """Packed in groups, its table in it."""
+    return test_formats_mdx.made(folder, test_formats_mdx.mixed(7))
+
+
+def mds_2(folder: Path) -> Path:
+    """As packed, with the table in a file of its own."""
+    return test_formats_mdx.made(folder, test_formats_mdx.mixed(), mdx=False)
 
 
 def c2d(folder: Path) -> Path:
