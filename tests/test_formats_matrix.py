@@ -36,7 +36,14 @@ from tests.matrix_discs import (
 )
 from tests.sources import memory_blocks
 
-BLOCKS = [Container.ISO, Container.CSO, Container.ZSO, Container.CHD, Container.MDS]
+BLOCKS = [
+    Container.ISO,
+    Container.CSO,
+    Container.ZSO,
+    Container.CHD,
+    Container.MDS,
+    Container.NRG,
+]
 
 
 def may_refuse(container: Container, source: SectorSource) -> bool:
