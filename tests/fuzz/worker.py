@@ -173,7 +173,7 @@ class Bench:
 
 
 def _most_memory() -> int:
-    """Bytes of the largest resident set so far; that of getrusage may be the parent's, of before."""
+    """Bytes of the largest resident set so far. That of getrusage begins as large as the parent."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) << 10
 
