@@ -370,6 +370,16 @@ def test_a_sidecar_of_another_image_is_never_taken_over(tmp_path: Path) -> None:
     assert other.read_bytes() == b"{}"
 
 
+def test_a_sidecar_that_an_image_left_behind_serves_the_same_image_again(tmp_path: Path) -> None:
+    source = describe(tmp_path / "a", Described(lambda: memory_disc([data(20)])))
+    target = tmp_path / "b" / "x.iso"
+    through(source, target)
+    before = target.with_name("x.iso.sheet").read_bytes()
+    target.unlink()
+    through(source, target)
+    assert target.with_name("x.iso.sheet").read_bytes() == before
+
+
 class Failing:
     """An image one of whose sectors could not be read."""
 

@@ -52,15 +52,16 @@ class KeptSheet(msgspec.Struct, frozen=True, omit_defaults=True):
     """A sheet. `files`: for each FILE command, the sectors of that file, which is nothing else.
 
     Empty `files`: they cannot be made again as they were (WAVE, or not whole), so that only the
-    remarks and texts of the sheet are of use. `cdt`: the bytes of the CDTEXTFILE. `sha256`: of all
-    sectors of the files, raw as they were, where less than that is kept of them. `lost`: names of
-    the features that a container on the way could not hold, for which the sheet alone speaks now.
+    remarks and texts of the sheet are of use. `cdt`: the bytes of the CDTEXTFILE. `checksum`: of
+    all sectors of the files, raw as they were, where less than that is kept of them (``proof``).
+    `lost`: names of the features that a container on the way could not hold, for which the sheet
+    alone speaks now.
     """
 
     sheet: bytes
     files: Annotated[tuple[Runs, ...], Meta(max_length=1000)] = ()
     cdt: Annotated[bytes, Meta(max_length=LARGEST)] = b""
-    sha256: Annotated[bytes, Meta(max_length=32)] = b""
+    checksum: Annotated[bytes, Meta(max_length=12)] = b""
     lost: Annotated[tuple[str, ...], Meta(max_length=100)] = ()
     version: int = _VERSION
 

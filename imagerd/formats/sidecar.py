@@ -36,10 +36,16 @@ def read_sidecar(path: Path) -> KeptSheet | None:
 
 
 def refuse_sidecar(target: Path, kept: KeptSheet | None, options: WriteOptions) -> None:
-    """Raise before any work where a sheet is there that may not be replaced, or would be wrong."""
+    """Raise before any work where a sheet is there that may not be replaced, or would be wrong.
+
+    The same sheet may be there already, of an image that was removed since.
+    """
     from imagerd.formats.output import refuse_all
 
     beside = sidecar(target)
+    there = read_sidecar(target)
+    if kept is not None and there is not None and there.sheet == kept.sheet:
+        return
     if kept is None and beside.exists():
         raise AlreadyThere(
             f"{beside} keeps the sheet of another image {target.name}; remove it, or name another"
@@ -56,6 +62,8 @@ def sidecar_output(
         return []
     from imagerd.formats.output import Output
 
+    if read_sidecar(target) == kept:
+        return []
     output = Output(sidecar(target), options, stack)
     output.write_bytes(pack(kept))
     return [output]

@@ -171,7 +171,7 @@ def _restore(
     check_gaps(source, wanted)
     runs = [run for file in wanted.files for run in file.runs]
     job = _Job(source, options, sum(run.count for run in runs))
-    job.proof = Proof(wanted.kept) if wanted.kept.sha256 else None
+    job.proof = Proof(wanted.kept) if wanted.kept.checksum else None
     with ExitStack() as stack:
         outputs: list[Sink] = []
         for name, file in zip(named.names, wanted.files, strict=True):
