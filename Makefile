@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Half of the tests' time is waiting: for drives that spin up, for daemons that are killed.
+WORKERS := $(shell expr $$(nproc) '*' 3 / 2)
 
 .PHONY: demo test test-kernel soak fuzz lint bench docs clean help
 
@@ -19,7 +21,7 @@ demo: $(STAMP)  ## three discs into a running imagerd, with a virtual drive
 	$(BIN)/python -m tests.demo
 
 test: $(STAMP)  ## the whole test suite
-	$(BIN)/python -m pytest -n auto --dist worksteal tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests
 
 test-kernel: $(STAMP)  ## in a real kernel under QEMU: a real /dev/srN, udev, systemd
 	$(BIN)/python -m tests.kernel

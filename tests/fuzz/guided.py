@@ -34,7 +34,7 @@ def run_guided(groups: list[str], minutes: float, folder: Path) -> int:
     for group in groups:
         with tempfile.TemporaryDirectory(dir=scratch()) as at:
             print(f"fuzz: {group}, guided, {seconds} s", flush=True)
-            command = [sys.executable, "-m", "tests.fuzz.guided", group, at]
+            command = [sys.executable, "-B", "-m", "tests.fuzz.guided", group, at]
             command += [f"-max_total_time={seconds}", "-timeout=5", "-rss_limit_mb=512"]
             command += [f"-max_len={_MOST + 1}", f"-artifact_prefix={folder}/{group}-"]
             found |= subprocess.run(command, check=False).returncode != 0

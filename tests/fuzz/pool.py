@@ -121,6 +121,7 @@ class Worker:
                 self._process = subprocess.Popen(
                     [
                         sys.executable,
+                        "-B",  # whoever writes a file is found out
                         "-m",
                         "tests.fuzz.worker",
                         str(self._current),
