@@ -112,6 +112,12 @@ class TestListing:
         assert limit_of(sysfs, sys=machine.sys) == 512 * 1024
         assert limit_of(Sysfs(True, None, None), sys=machine.sys) is None
 
+    def test_a_node_that_vanished_since_it_was_opened_has_no_place(self, machine: Machine) -> None:
+        machine.add("1:0:0:0", sr="sr0", sg="sg1")
+        (machine.dev / "sr0").unlink()
+        gone = Sysfs.of_node(machine.dev / "sr0", sys=machine.sys, dev=machine.dev)
+        assert gone == Sysfs(False, None, None)
+
 
 class TestOpening:
     def test_no_node(self, tmp_path: Path) -> None:

@@ -44,8 +44,14 @@ class Sysfs:
 
     @classmethod
     def of_node(cls, node: Path, *, sys: Path = _SYS, dev: Path = _DEV) -> Sysfs:
-        """Find the SCSI device of a node by its name (a link is followed)."""
-        generic = stat.S_ISCHR(node.stat().st_mode)
+        """Find the SCSI device of a node by its name (a link is followed).
+
+        Of a node that is gone there is none: its drive was unplugged since it was opened.
+        """
+        try:
+            generic = stat.S_ISCHR(node.stat().st_mode)
+        except FileNotFoundError:
+            return cls(False, None, None)
         name = node.resolve().name
         base = sys / "class/scsi_generic" if generic else sys / "block"
         folder = base / name / "device"

@@ -61,7 +61,7 @@ class KeptSheet(msgspec.Struct, frozen=True, omit_defaults=True):
     sheet: bytes
     files: Annotated[tuple[Runs, ...], Meta(max_length=1000)] = ()
     cdt: Annotated[bytes, Meta(max_length=LARGEST)] = b""
-    checksum: Annotated[bytes, Meta(max_length=12)] = b""
+    checksum: Annotated[bytes, Meta(max_length=8)] = b""
     lost: Annotated[tuple[str, ...], Meta(max_length=100)] = ()
     version: int = _VERSION
 

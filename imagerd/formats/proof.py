@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import msgspec
-from fastcrc import crc32, crc64
+from fastcrc import crc64
 
 from imagerd.disc.layout import Layout, TrackMode
 from imagerd.disc.source import Bytes2D
@@ -15,13 +15,13 @@ from imagerd.formats.origin import Origin
 class Proof:
     """The checksum of raw sectors, in their order, for the sheet that is kept of their disc.
 
-    Two CRCs of other polynomials, 96 bits: against chance as good as a digest, and twenty times
-    as fast. Who forges it forges the sheet as well.
+    A CRC of 64 bits: against chance as good as a digest, and twenty times as fast. Who forges it
+    forges the sheet as well.
     """
 
     def __init__(self, kept: KeptSheet) -> None:
         self.kept = kept
-        self._long = self._short = 0
+        self._crc = 0
         self._any = False
 
     @classmethod
@@ -35,9 +35,7 @@ class Proof:
     def update(self, rows: Bytes2D) -> None:
         """Count in the next sectors."""
         self._any = True
-        data = rows.data.cast("B")
-        self._long = crc64.xz(data, self._long)
-        self._short = crc32.iso_hdlc(data, self._short)
+        self._crc = crc64.xz(rows.data.cast("B"), self._crc)
 
     def proven(self) -> KeptSheet:
         """The sheet with the checksum; as it is where there were no raw sectors."""
@@ -50,4 +48,4 @@ class Proof:
         return self._checksum() == self.kept.checksum
 
     def _checksum(self) -> bytes:
-        return self._long.to_bytes(8, "big") + self._short.to_bytes(4, "big")
+        return self._crc.to_bytes(8, "big")

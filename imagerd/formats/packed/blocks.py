@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 LARGEST = 1 << 42  # bytes that a packed file may say it unpacks to: some forty layers of BD-XL
 LARGEST_BLOCK = 64 << 20
@@ -203,6 +205,8 @@ class BlockStore:
                 return self._crew.begin(number, len(self._blocks.span(number)))
             return self._here(number)
         if self._pool is None:
+            from concurrent.futures import ThreadPoolExecutor  # rarely needed, and loads much
+
             self._pool = ThreadPoolExecutor(min(self._blocks.workers, _MOST_WORKERS), "unpack")
         return self._pool.submit(self._blocks.unpack, number)
 
