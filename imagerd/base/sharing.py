@@ -16,9 +16,9 @@ import signal
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -84,9 +84,22 @@ def helpers(work: Work[Job, Result], slots: int, size: int, count: int = 0) -> H
 
 def may_fork() -> bool:
     """Whether this process may be forked: it has one thread, and is nobody's helper itself."""
-    if multiprocessing.parent_process() is not None or threading.active_count() > 1:
-        return False
-    return len(list(Path("/proc/self/task").iterdir())) == 1
+    return multiprocessing.parent_process() is None and has_one_thread()
+
+
+def has_one_thread() -> bool:
+    """Whether this process has no other thread than this one, of Python's or of a library's."""
+    return threading.active_count() == 1 and len(list(Path("/proc/self/task").iterdir())) == 1
+
+
+@contextmanager
+def without_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back. Processes started here never see it: their parent does, and ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Threads(Helpers[Job, Result]):
@@ -124,12 +137,9 @@ class _Forked(Helpers[Job, Result]):
         self._done: dict[int, Result | Exception] = {}
         self._busy: set[int] = set()
         self._crew: list[_Process[Result]] = []
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with without_interrupts():
             for _ in range(count):
                 self._crew.append(self._fork(work))
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
     def _fork(self, work: Work[Job, Result]) -> _Process[Result]:
         context = multiprocessing.get_context("fork")

@@ -10,19 +10,17 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, SpawnContext
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from imagerd.base.errors import InternalError
 from imagerd.base.progress import Progress
-from imagerd.base.sharing import keep_freed_memory
+from imagerd.base.sharing import has_one_thread, keep_freed_memory, without_interrupts
 from imagerd.disc.source import SectorSource
 
 Job = TypeVar("Job")
@@ -54,7 +52,7 @@ class Crew(Generic[Job, Result]):
         crew: dict[Connection, BaseProcess] = {}
         unfinished: dict[Connection, BaseProcess] = {}
         try:
-            with _without_interrupts():
+            with without_interrupts():
                 for number in range(workers):
                     mine = [(at, jobs[at]) for at in range(number, len(jobs), workers)]
                     receiver, process = self._start(mine)
@@ -112,7 +110,7 @@ def each(
     try:
         while True:
             while len(running) < workers and (number := next(waiting, None)) is not None:
-                with _without_interrupts():
+                with without_interrupts():
                     receiver, process = _start_one(work, jobs[number])
                     running[receiver] = (number, process)
             if not running:
@@ -201,21 +199,7 @@ def _serve(
         sender.close()
 
 
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Hold Ctrl-C back. Processes started here never see it: their parent does, and ends them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _context() -> ForkContext | SpawnContext:
-    if _single_threaded():
+    if has_one_thread():
         return multiprocessing.get_context("fork")
     return multiprocessing.get_context("spawn")
-
-
-def _single_threaded() -> bool:
-    return threading.active_count() == 1 and len(list(Path("/proc/self/task").iterdir())) == 1

@@ -34,6 +34,7 @@ from imagerd.formats.chd.place import dvd_layout, layout_of
 from imagerd.formats.chd.plain import PlainWriting
 from imagerd.formats.chd.plan import Plan, plan_cd
 from imagerd.formats.chd.seen import Seen, mark_of
+from imagerd.formats.chd.steps import hunks_of, step_size
 from imagerd.formats.chd.tracks import DVD, render
 from imagerd.formats.origin import Origin
 from imagerd.formats.output import digests_of, refuse_all
@@ -42,7 +43,6 @@ from imagerd.formats.written import WriteOptions, WrittenFile, WrittenImage
 Packer = CdPacker | DvdPacker | ChosenPacker
 _Hunk = tuple[int, int, int, bytes]  # kind, length, CRC, mark
 _BLOCK = SectorFormat.USER.size
-_STEP = 640 << 10  # bytes that are packed together
 _WAITING = 3  # steps for each helper, at most: bounds the memory
 
 
@@ -202,9 +202,9 @@ class _Writing:
         self._entries: Entries = np.zeros(self._hunks, ENTRY)
         self._seen = Seen(self._hunks)
         self._raw = hashlib.sha1(usedforsecurity=False)
-        self._step = max(1, _STEP // packer.hunk) * packer.hunk
         slots = _WAITING * _cores() + 1
-        self._helpers = helpers(_Packing(packer), slots, self._step)
+        self._helpers = helpers(_Packing(packer), slots, step_size(packer.hunk))
+        self._filling = 0  # the slot whose hunks are being laid down
         self._waiting: deque[int] = deque()  # slots, in the order of their hunks
         self._number = 0  # of the hunk that is written next
         self._offset = V5_SIZE
@@ -212,35 +212,20 @@ class _Writing:
 
     def run(self, units: Iterator[Bytes2D]) -> Iterator[None]:
         """Pack and write all of `units`; yields now and then."""
-        slot, used = self._slot(), 0
-        for rows in units:
-            data = np.ascontiguousarray(rows).reshape(-1).data
-            self._raw.update(data)
-            while len(data):
-                part = data[: self._step - used]
-                self._helpers.memory(slot)[used : used + len(part)] = part
-                used, data = used + len(part), data[len(part) :]
-                if used == self._step:
-                    self._start(slot, used)
-                    slot, used = self._slot(), 0
+        for hunks in hunks_of(units, self._packer.hunk, self._raw, self._room):
+            self._helpers.start(self._filling, len(hunks))
+            self._waiting.append(self._filling)
             yield
-        if used:
-            whole = -(-used // self._packer.hunk) * self._packer.hunk
-            self._helpers.memory(slot)[used:whole] = bytes(whole - used)
-            self._start(slot, whole)
         while self._waiting:
             self._write_next()
             yield
 
-    def _slot(self) -> int:
-        """A slot to be filled; where there is none, what waits longest is written first."""
+    def _room(self) -> Bytes2D:
+        """The memory of a slot; where none is free, what waits longest is written first."""
         while (slot := self._helpers.take()) is None:
             self._write_next()
-        return slot
-
-    def _start(self, slot: int, used: int) -> None:
-        self._helpers.start(slot, used // self._packer.hunk)
-        self._waiting.append(slot)
+        self._filling = slot
+        return np.frombuffer(self._helpers.memory(slot), np.uint8)
 
     def _write_next(self) -> None:
         """Write the hunks of a slot; of those that were there already, only where."""

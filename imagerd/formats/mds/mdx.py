@@ -39,7 +39,16 @@ from imagerd.formats.extents import Extent, ExtentImage
 from imagerd.formats.image import Warning_
 from imagerd.formats.mds.descriptor import read_descriptor
 from imagerd.formats.mds.groups import grouped
-from imagerd.formats.mds.table import FIRST, LEAD_OUT, TRACK, TrackBlock, read_block, read_name
+from imagerd.formats.mds.table import (
+    FIRST,
+    LEAD_OUT,
+    STORED,
+    TRACK,
+    WITH_SUB,
+    TrackBlock,
+    read_block,
+    read_name,
+)
 from imagerd.formats.placed import Placed, assemble, header_mode
 from imagerd.formats.sheettext import with_path
 
@@ -55,14 +64,6 @@ _MODES = {
     4: TrackMode.MODE2,
     5: TrackMode.MODE2,
 }
-_STORED = {
-    2352: SectorFormat.RAW,
-    2048: SectorFormat.USER,
-    2336: SectorFormat.MODE2,
-    2332: SectorFormat.XA_USER,
-    2324: SectorFormat.FORM2,
-}
-_WITH_SUB = {SectorFormat.RAW: SectorFormat.RAW_SUB, SectorFormat.USER: SectorFormat.USER_SUB}
 _SUBS = (0, 96, 16)  # bytes behind a sector: none, P to W, P and Q
 
 
@@ -193,7 +194,7 @@ class _Opening:
         before = max(0, footer.sectors - block.length)  # sectors in the file before INDEX 01
         in_file = min(before, pregap)
         declared = _MODES.get(block.mode & 7)
-        plain = _STORED.get(block.size)
+        plain = STORED.get(block.size)
         if declared is None or plain is None or footer.sectors > LBA_MAX:
             raise BadInput(
                 f"track {block.point} is of mode {block.mode:#04x} with sectors of {block.size}"
@@ -203,7 +204,7 @@ class _Opening:
         sub = self._sub(block, footer, file, after)
         if footer.packed:
             file, offset = self._unpacked(footer, block, file, block.size + sub), 0
-        stored, skip = (_WITH_SUB[plain], 0) if sub == 96 and plain in _WITH_SUB else (plain, sub)
+        stored, skip = (WITH_SUB[plain], 0) if sub == 96 and plain in WITH_SUB else (plain, sub)
         if skip:
             self.notes.append(
                 f"{skip} bytes after each sector of track {block.point} are passed over"

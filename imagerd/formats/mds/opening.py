@@ -22,7 +22,15 @@ from imagerd.formats.binary import read_small
 from imagerd.formats.datafile import DataFile
 from imagerd.formats.extents import Extent, ExtentImage
 from imagerd.formats.image import Warning_
-from imagerd.formats.mds.table import FIRST, LEAD_OUT, Table, TrackBlock, read_table
+from imagerd.formats.mds.table import (
+    FIRST,
+    LEAD_OUT,
+    STORED,
+    WITH_SUB,
+    Table,
+    TrackBlock,
+    read_table,
+)
 from imagerd.formats.placed import Placed, assemble, header_mode
 from imagerd.formats.sheettext import with_path
 
@@ -38,14 +46,6 @@ _MODES = {  # by the lower three bits
     5: TrackMode.MODE2,
     7: TrackMode.MODE2,
 }
-_STORED = {
-    2352: SectorFormat.RAW,
-    2048: SectorFormat.USER,
-    2336: SectorFormat.MODE2,
-    2332: SectorFormat.XA_USER,
-    2324: SectorFormat.FORM2,
-}
-_WITH_SUB = {SectorFormat.RAW: SectorFormat.RAW_SUB, SectorFormat.USER: SectorFormat.USER_SUB}
 
 
 def open_image(path: Path, *, allow_outside: bool = False) -> ExtentImage:
@@ -131,8 +131,8 @@ class _Opening:
         """Mode, stored form, and bytes to pass over after each sector."""
         mode = _MODES.get(block.mode & 7)
         size = block.size
-        sub = size - _SUB in _STORED and size not in _STORED
-        stored = _STORED.get(size - _SUB if sub else size)
+        sub = size - _SUB in STORED and size not in STORED
+        stored = STORED.get(size - _SUB if sub else size)
         short = mode is TrackMode.AUDIO and stored is not SectorFormat.RAW
         if mode is None or stored is None or short:
             raise BadInput(
@@ -141,8 +141,8 @@ class _Opening:
             )
         if not sub:
             return mode, stored, 0
-        if block.sub and stored in _WITH_SUB:
-            return mode, _WITH_SUB[stored], 0
+        if block.sub and stored in WITH_SUB:
+            return mode, WITH_SUB[stored], 0
         self.notes.append(f"{_SUB} bytes after each sector of track {block.point} are passed over")
         return mode, stored, _SUB
 

@@ -17,6 +17,15 @@ from imagerd.formats.keptsheet import KeptSheet, pack, unpack
 SIGN = b"MEDIA DESCRIPTOR"
 FIRST, LAST, LEAD_OUT = 0xA0, 0xA1, 0xA2
 TRACK = 80
+# Stored forms by the bytes of a sector, and what they are with P–W behind them.
+STORED = {
+    2352: SectorFormat.RAW,
+    2048: SectorFormat.USER,
+    2336: SectorFormat.MODE2,
+    2332: SectorFormat.XA_USER,
+    2324: SectorFormat.FORM2,
+}
+WITH_SUB = {SectorFormat.RAW: SectorFormat.RAW_SUB, SectorFormat.USER: SectorFormat.USER_SUB}
 _HEADER, _SESSION, _EXTRA, _FOOTER = 88, 24, 8, 16
 _MOST_SESSIONS = 99
 _LONGEST_NAME = 1024
